@@ -1,0 +1,13 @@
+//! Every key of core, a file a section. Sinks and sensors bring their own keys with their descriptors.
+
+mod collection;
+mod control;
+mod later;
+mod storage;
+
+use super::KeySpec;
+
+/// Every key of core.
+pub(super) fn all() -> impl Iterator<Item = &'static KeySpec> {
+    [collection::KEYS, control::KEYS, storage::KEYS, later::KEYS].into_iter().flatten()
+}

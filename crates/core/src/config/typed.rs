@@ -1,0 +1,293 @@
+//! The typed form of the settings that control, sensing, journal and delivery read.
+
+use std::time::Duration;
+
+use super::{ConfigError, Settings};
+use crate::sample::BoxName;
+
+/// The band of a hysteresis controller: `low < high`, both finite.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Band {
+    /// Below this, one action.
+    pub low: f64,
+    /// Above this, the other.
+    pub high: f64,
+}
+
+/// One output and its controller.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct OutputConfig {
+    /// Whether there is such an output at all.
+    pub enabled: bool,
+    /// The controller's band, in °C (heater) or % (fan).
+    pub band: Band,
+    /// Once on, it stays on at least so long, unless safety says off.
+    pub min_on: Duration,
+    /// Once off, it stays off at least so long.
+    pub min_off: Duration,
+}
+
+/// The limits of the interlock.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SafetyConfig {
+    /// Cut-off: no heat at or over it, in °C.
+    pub max_temp_c: f64,
+    /// No heat on a reading older than this.
+    pub max_sample_age: Duration,
+    /// How fast the air may warm at worst, in °C per second: a reading of age `a` counts as `a x slew` hotter.
+    pub slew_c_per_s: f64,
+    /// The heater rests after this long.
+    pub max_on_time: Duration,
+    /// A manual ON lasts at most this long.
+    pub override_max: Duration,
+}
+
+/// One box.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BoxConfig {
+    /// Its name.
+    pub name: BoxName,
+    /// Heater: on below the band, off above it.
+    pub heater: OutputConfig,
+    /// Fan: on above the band, off below it.
+    pub fan: OutputConfig,
+    /// The interlock's limits.
+    pub safety: SafetyConfig,
+}
+
+/// When a sample reaches the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// Before it counts as taken.
+    Each,
+    /// Within a minute, unless every backend has it.
+    Minute,
+    /// At stop, or when a backend falls behind.
+    Ram,
+}
+
+/// How a sink retries and when it raises the alarm.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct RetryConfig {
+    /// Delay after the first failure.
+    pub backoff_base: Duration,
+    /// Longest delay.
+    pub backoff_max: Duration,
+    /// So many failures in a row raise the alarm, once per episode.
+    pub alert_threshold: u32,
+}
+
+/// All of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// `auto` or a sensor's type string.
+    pub sensor_type: String,
+    /// From one reading to the next.
+    pub read_interval: Duration,
+    /// Added to every temperature reading, in °C.
+    pub temperature_offset_c: f64,
+    /// Added to every humidity reading, in %.
+    pub humidity_offset_pct: f64,
+    /// The boxes, the first of which is the default installation's `main`.
+    pub boxes: Vec<BoxConfig>,
+    /// Points in one request.
+    pub batch_size: usize,
+    /// A point waits at most this long before it is sent.
+    pub flush_interval: Duration,
+    /// Measurement name of every point.
+    pub measurement: String,
+    /// Tags of every point, by name.
+    pub tags: Vec<(String, String)>,
+    /// Points held in memory before a block seals.
+    pub queue_max_size: usize,
+    /// Retries.
+    pub retry: RetryConfig,
+    /// The journal's file, relative to the data folder.
+    pub journal_path: String,
+    /// Sealed blocks kept for backends at most.
+    pub max_batches: u64,
+    /// When samples reach the disk.
+    pub durability: Durability,
+    /// Raw samples are kept so long, rollups five years.
+    pub retention: Duration,
+    /// The journal's size at most, in MB.
+    pub history_max_mb: u64,
+    /// The backends' type strings; empty for none.
+    pub backends: Vec<String>,
+}
+
+/// The set point keeps this distance from the cut-off, in °C (facts: hazard 19).
+const CUT_OFF_MARGIN_C: f64 = 5.0;
+/// A thermostat band narrower than this chatters, in °C.
+const NARROWEST_HEATER_BAND_C: f64 = 0.5;
+const NARROWEST_FAN_BAND_PCT: f64 = 0.5;
+/// So many readings must fit into the largest age, so that one failed reading does not release the heater.
+const READINGS_PER_MAX_AGE: f64 = 2.0;
+
+impl Config {
+    /// The typed form of `settings`.
+    ///
+    /// # Errors
+    /// Every pair of settings that contradict each other, all at once.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
+        let errors = contradictions(settings);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let seconds = |key: &str| Duration::from_secs_f64(settings.number(key));
+        let output = |section: &str, low: &str, high: &str| OutputConfig {
+            enabled: settings.switch(&format!("{section}.enabled")),
+            band: Band {
+                low: settings.number(&format!("{section}.{low}")),
+                high: settings.number(&format!("{section}.{high}")),
+            },
+            min_on: seconds(&format!("{section}.min_on")),
+            min_off: seconds(&format!("{section}.min_off")),
+        };
+        let main = BoxConfig {
+            name: BoxName::main(),
+            heater: output("heating_control", "min_temp_c", "max_temp_c"),
+            fan: output("humidity_control", "min_humidity", "max_humidity"),
+            safety: SafetyConfig {
+                max_temp_c: settings.number("safety.max_temp_c"),
+                max_sample_age: seconds("safety.max_sample_age"),
+                slew_c_per_s: settings.number("safety.slew_c_per_s"),
+                max_on_time: seconds("safety.max_on_time"),
+                override_max: seconds("safety.override_max"),
+            },
+        };
+        let count = |key| usize::try_from(settings.integer(key)).unwrap_or(usize::MAX);
+        Ok(Self {
+            sensor_type: settings.text("sensor.type").to_owned(),
+            read_interval: seconds("data_collection.read_interval"),
+            temperature_offset_c: settings.number("sensor.temperature_offset_c"),
+            humidity_offset_pct: settings.number("sensor.humidity_offset_pct"),
+            boxes: vec![main],
+            batch_size: count("data_collection.batch_size"),
+            flush_interval: seconds("data_collection.flush_interval"),
+            measurement: settings.text("data_collection.measurement").to_owned(),
+            tags: settings
+                .family("data_collection.tags.")
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            queue_max_size: count("queue.max_size"),
+            retry: RetryConfig {
+                backoff_base: seconds("retry.backoff_base"),
+                backoff_max: seconds("retry.backoff_max"),
+                alert_threshold: u32::try_from(settings.integer("retry.alert_threshold")).unwrap_or(u32::MAX),
+            },
+            journal_path: settings.text("persistence.db_path").to_owned(),
+            max_batches: settings.integer("persistence.max_batches"),
+            durability: match settings.text("persistence.durability") {
+                "each" => Durability::Each,
+                "ram" => Durability::Ram,
+                _ => Durability::Minute,
+            },
+            retention: Duration::from_secs_f64(settings.number("history.retention_days") * 86_400.0),
+            history_max_mb: settings.integer("history.max_mb"),
+            backends: settings.list("database.type").iter().filter(|name| *name != "none").cloned().collect(),
+        })
+    }
+}
+
+fn contradictions(settings: &Settings) -> Vec<ConfigError> {
+    let mut errors = Vec::new();
+    let mut refuse = |key: &str, problem: String| errors.push(ConfigError { key: key.to_owned(), problem });
+    let bands = [
+        ("heating_control.min_temp_c", "heating_control.max_temp_c", NARROWEST_HEATER_BAND_C, "°C"),
+        ("humidity_control.min_humidity", "humidity_control.max_humidity", NARROWEST_FAN_BAND_PCT, "%"),
+    ];
+    for (low, high, gap, unit) in bands {
+        let (min, max) = (settings.number(low), settings.number(high));
+        if max - min < gap {
+            refuse(
+                &format!("{low}, {high}"),
+                format!(
+                    "{min} and {max} are not allowed together; the second must be at least {gap} {unit} above the first"
+                ),
+            );
+        }
+    }
+    let (setpoint, cut_off) = (settings.number("heating_control.max_temp_c"), settings.number("safety.max_temp_c"));
+    if setpoint > cut_off - CUT_OFF_MARGIN_C {
+        let problem = format!(
+            "{setpoint} and {cut_off} are not allowed together; the heater's band must end at least {CUT_OFF_MARGIN_C} °C below the cut-off"
+        );
+        refuse("heating_control.max_temp_c, safety.max_temp_c", problem);
+    }
+    let (interval, age) = (settings.number("data_collection.read_interval"), settings.number("safety.max_sample_age"));
+    if settings.switch("heating_control.enabled") && interval * READINGS_PER_MAX_AGE > age {
+        let problem = format!(
+            "{interval} s and {age} s are not allowed together while heating is enabled; \
+             at least {READINGS_PER_MAX_AGE} readings must fit into the largest age"
+        );
+        refuse("data_collection.read_interval, safety.max_sample_age", problem);
+    }
+    let (base, max) = (settings.number("retry.backoff_base"), settings.number("retry.backoff_max"));
+    if base > max {
+        refuse(
+            "retry.backoff_base, retry.backoff_max",
+            format!("{base} and {max} are not allowed together; the second must not be smaller"),
+        );
+    }
+    let backends = settings.list("database.type");
+    if backends.len() > 1 && backends.iter().any(|name| name == "none") {
+        refuse("database.type", format!("{:?} is not allowed; \"none\" stands alone", backends.join(",")));
+    }
+    let db_path = settings.text("persistence.db_path");
+    if db_path.is_empty() {
+        refuse("persistence.db_path", "an empty path is not allowed; give a file name".to_owned());
+    }
+    if settings.text("data_collection.measurement").is_empty() {
+        refuse("data_collection.measurement", "an empty name is not allowed".to_owned());
+    }
+    errors
+}
+
+#[cfg(test)]
+pub(in crate::config) mod tests {
+    use super::super::{KeySpec, Kind, Layer, Registry, Source};
+    use super::*;
+
+    /// Stand-ins for the two keys whose choices come from the registries of sensors and sinks.
+    static CHOICES: [KeySpec; 2] = [
+        KeySpec::new("sensor.type", Kind::Choice(&["auto", "simulated"]), "auto", "", ""),
+        KeySpec::new("database.type", Kind::Choices(&["none", "a", "b"]), "none", "", ""),
+    ];
+
+    pub(in crate::config) fn registry() -> Registry {
+        Registry::new(&CHOICES)
+    }
+
+    fn config(values: &[(&str, &str)]) -> Result<Config, Vec<ConfigError>> {
+        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let settings =
+            registry().resolve(&[Layer { source: Source::Environment, values }]).expect("each value alone is allowed");
+        Config::from_settings(&settings)
+    }
+
+    #[test]
+    fn contradictions_are_refused_on_one_side_only() {
+        let cases: &[(&[(&str, &str)], &[(&str, &str)])] = &[
+            (&[("heating_control.min_temp_c", "21.5")], &[("heating_control.min_temp_c", "21.6")]),
+            (&[("humidity_control.min_humidity", "14.5")], &[("humidity_control.min_humidity", "15")]),
+            (&[("heating_control.max_temp_c", "65")], &[("heating_control.max_temp_c", "65.1")]),
+            (
+                &[("heating_control.enabled", "true"), ("data_collection.read_interval", "7.5")],
+                &[("heating_control.enabled", "true"), ("data_collection.read_interval", "7.6")],
+            ),
+            (&[("retry.backoff_base", "300")], &[("retry.backoff_base", "301")]),
+        ];
+        for (good, bad) in cases {
+            assert!(config(good).is_ok(), "{good:?}: {:?}", config(good));
+            assert!(config(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn several_contradictions_come_together() {
+        let errors =
+            config(&[("heating_control.min_temp_c", "30"), ("humidity_control.min_humidity", "90")]).expect_err("two");
+        assert_eq!(errors.len(), 2, "{errors:?}");
+    }
+}

@@ -1,0 +1,64 @@
+//! The state of a box at one moment, as people and programs are shown it.
+
+use crate::command::OutputKind;
+use crate::sample::{BoxName, Measurement, NoData};
+use crate::time::{Monotonic, UnixTime};
+
+/// Who decides about an output.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Its controller.
+    Auto,
+    /// A person, until then (or until `auto`).
+    Manual {
+        /// What was asked for.
+        on: bool,
+        /// When the override ends by itself.
+        until: Option<Monotonic>,
+    },
+}
+
+/// One output.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutputSnapshot {
+    /// Which.
+    pub output: OutputKind,
+    /// Whether the box has it.
+    pub enabled: bool,
+    /// Whether its line is active, as the relay guard reports it.
+    pub on: bool,
+    /// Who decides.
+    pub mode: Mode,
+    /// Why it is as it is.
+    pub reason: String,
+}
+
+/// The last good reading.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reading {
+    /// What was read.
+    pub measurement: Measurement,
+    /// When, for its age.
+    pub taken_at: Monotonic,
+    /// When, for people.
+    pub wall: Option<UnixTime>,
+}
+
+/// One box.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BoxSnapshot {
+    /// Its name.
+    pub name: BoxName,
+    /// The last good reading, however old.
+    pub reading: Option<Reading>,
+    /// Why the latest attempt to read gave nothing, if it did.
+    pub no_data: Option<NoData>,
+    /// The heater.
+    pub heater: OutputSnapshot,
+    /// The fan.
+    pub fan: OutputSnapshot,
+    /// Why heat is refused at this moment, if it is.
+    pub heat_inhibited: Option<String>,
+    /// Faults that a person has to see to.
+    pub faults: Vec<String>,
+}

@@ -1,0 +1,3 @@
+//! The running daemon.
+
+pub mod clock;
