@@ -1,0 +1,149 @@
+//! The daemon's end of the conversation: sends a lease, waits a bounded time for its report. Starting the guard's process, deciding
+//! what to want and what to do about an error are the daemon's business.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+
+use crate::clock;
+use crate::protocol::{Lease, MAX_LINES, REPORT_LEN, Report, Want};
+
+/// Why an exchange gave no report. Whatever the reason, the guard makes the lines inactive when no lease reaches it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The guard is gone; this link is of no more use.
+    #[error("the relay guard is gone")]
+    Lost,
+    /// No answer in time; the next exchange may succeed.
+    #[error("the relay guard does not answer")]
+    NoAnswer,
+    /// One side does not understand the other, or something else writes to the socket.
+    #[error("the relay guard and the daemon do not understand each other")]
+    Garbled,
+}
+
+/// A conversation with a guard.
+#[derive(Debug)]
+pub struct Link {
+    socket: OwnedFd,
+    sequence: u32,
+}
+
+impl Link {
+    /// A new conversation, and the guard's end of it: its process gets that as standard input. Both are close-on-exec, so that no
+    /// other child keeps the conversation open after the daemon's death.
+    ///
+    /// # Errors
+    /// What socketpair(2) says.
+    pub fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (socket, guard) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Ok((Self { socket, sequence: 0 }, guard))
+    }
+
+    /// Sends `wants` as the next lease, without ever blocking, and waits at most `timeout` for the report on it.
+    ///
+    /// # Errors
+    /// [`LinkError`]. After [`LinkError::NoAnswer`] the lease may still have been heard.
+    pub fn exchange(&mut self, wants: &[Want; MAX_LINES], timeout: Duration) -> Result<Report, LinkError> {
+        // 0 is what the guard answers to a message it refuses.
+        self.sequence = self.sequence.wrapping_add(1).max(1);
+        let lease = Lease { sequence: self.sequence, wants: *wants };
+        match send(&self.socket, &lease.encode(), SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(_) => {}
+            // A full queue: the guard is not listening.
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => return Err(LinkError::NoAnswer),
+            Err(_) => return Err(LinkError::Lost),
+        }
+        let deadline = clock::now().plus(timeout);
+        loop {
+            let report = self.receive(deadline.since(clock::now()))?;
+            match report.sequence {
+                0 => return Err(LinkError::Garbled),
+                sequence if sequence == self.sequence => return Ok(report),
+                // An answer that came too late for an earlier exchange.
+                _ => {}
+            }
+        }
+    }
+
+    /// The next report in the queue, or the first to come within `timeout`.
+    fn receive(&self, timeout: Duration) -> Result<Report, LinkError> {
+        let timeout = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 });
+        match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) | Err(Errno::INTR) => return Err(LinkError::NoAnswer),
+            Ok(_) => {}
+            Err(_) => return Err(LinkError::Lost),
+        }
+        // One byte more than a report, so that a longer message is seen to be longer.
+        let mut bytes = [0; REPORT_LEN + 1];
+        match recv(&self.socket, &mut bytes, RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Err(LinkError::Lost),
+            Ok((length, _)) => Report::decode(&bytes[..length]).map_err(|_| LinkError::Garbled),
+            Err(Errno::AGAIN | Errno::INTR) => Err(LinkError::NoAnswer),
+            Err(_) => Err(LinkError::Lost),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{LEASE_LEN, LineReport, Verdict};
+
+    const NO_WANTS: [Want; MAX_LINES] = [Want { active: false, temperature_milli_c: 0, sample_age_ms: 0 }; MAX_LINES];
+
+    fn report(sequence: u32) -> Vec<u8> {
+        let lines = [LineReport { active: false, verdict: Verdict::NotWanted }; MAX_LINES];
+        Report { sequence, lines }.encode().to_vec()
+    }
+
+    /// The answers are in the queue before the question, which has sequence 1.
+    fn check(answers: &[Vec<u8>], stays: bool, expected: Result<u32, LinkError>) {
+        let (mut link, guard) = Link::pair().unwrap();
+        for answer in answers {
+            send(&guard, answer, SendFlags::NOSIGNAL).unwrap();
+        }
+        let _guard = stays.then_some(guard);
+        let result = link.exchange(&NO_WANTS, Duration::ZERO);
+        assert_eq!(result.map(|report| report.sequence), expected, "{answers:?}");
+    }
+
+    #[test]
+    fn an_exchange_ends_in_one_of_four_ways() {
+        check(&[report(1)], true, Ok(1));
+        check(&[report(u32::MAX), report(1)], true, Ok(1));
+        check(&[report(u32::MAX)], true, Err(LinkError::NoAnswer));
+        check(&[], true, Err(LinkError::NoAnswer));
+        check(&[], false, Err(LinkError::Lost));
+        check(&[report(0)], true, Err(LinkError::Garbled));
+        check(&[vec![1]], true, Err(LinkError::Garbled));
+        check(&[report(1)[..REPORT_LEN - 1].to_vec()], true, Err(LinkError::Garbled));
+        check(&[[report(1), vec![0]].concat()], true, Err(LinkError::Garbled));
+    }
+
+    #[test]
+    fn a_guard_that_does_not_listen_never_blocks_the_daemon() {
+        let (mut link, _guard) = Link::pair().unwrap();
+        for _ in 0..10_000 {
+            assert_eq!(link.exchange(&NO_WANTS, Duration::ZERO), Err(LinkError::NoAnswer));
+        }
+    }
+
+    #[test]
+    fn sequences_count_up_and_leave_out_0() {
+        let (mut link, guard) = Link::pair().unwrap();
+        let mut sent = || {
+            let _ = link.exchange(&NO_WANTS, Duration::ZERO);
+            let mut bytes = [0; LEASE_LEN];
+            recv(&guard, &mut bytes, RecvFlags::empty()).unwrap();
+            let sequence = Lease::decode(&bytes).unwrap().sequence;
+            link.sequence = if sequence == 2 { u32::MAX - 1 } else { sequence };
+            sequence
+        };
+        assert_eq!([sent(), sent(), sent(), sent()], [1, 2, u32::MAX, 1]);
+    }
+}
