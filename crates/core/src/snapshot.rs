@@ -1,22 +1,9 @@
 //! The state of a box at one moment, as people and programs are shown it.
 
 use crate::command::OutputKind;
+use crate::control::Mode;
 use crate::sample::{BoxName, Measurement, NoData};
-use crate::time::{Monotonic, UnixTime};
-
-/// Who decides about an output.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
-    /// Its controller.
-    Auto,
-    /// A person, until then (or until `auto`).
-    Manual {
-        /// What was asked for.
-        on: bool,
-        /// When the override ends by itself.
-        until: Option<Monotonic>,
-    },
-}
+use crate::time::{Clock, Monotonic, UnixTime};
 
 /// One output.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +29,13 @@ pub struct Reading {
     pub taken_at: Monotonic,
     /// When, for people.
     pub wall: Option<UnixTime>,
+}
+
+impl Reading {
+    /// A reading taken at the moment that `clock` shows.
+    pub fn at(clock: Clock, measurement: Measurement) -> Self {
+        Self { measurement, taken_at: clock.now, wall: clock.wall }
+    }
 }
 
 /// One box.

@@ -104,6 +104,12 @@ impl Registry {
     /// # Errors
     /// Every unknown key and every refused value of every layer, all at once.
     pub fn resolve(&self, layers: &[Layer]) -> Result<Settings, Vec<ConfigError>> {
+        let (settings, errors) = self.resolve_allowed(layers);
+        if errors.is_empty() { Ok(settings) } else { Err(errors) }
+    }
+
+    /// Like [`Self::resolve`], but what is refused is left out: for finding every further problem at once.
+    pub fn resolve_allowed(&self, layers: &[Layer]) -> (Settings, Vec<ConfigError>) {
         let mut values = BTreeMap::new();
         let mut errors = Vec::new();
         for layer in layers.iter().rev() {
@@ -128,7 +134,7 @@ impl Registry {
             }
         }
         errors.sort_by(|a, b| a.key.cmp(&b.key));
-        if errors.is_empty() { Ok(Settings { values }) } else { Err(errors) }
+        (Settings { values }, errors)
     }
 
     fn check(&self, key: &str, text: &str) -> Result<Value, String> {
@@ -159,9 +165,10 @@ impl Settings {
 
     /// The names and texts of a family such as `data_collection.tags.NAME`; `prefix` is `data_collection.tags.`.
     pub fn family<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.values
-            .iter()
-            .filter_map(move |(key, setting)| key.strip_prefix(prefix).map(|name| (name, setting.text.as_str())))
+        self.values.iter().filter_map(move |(key, setting)| match &setting.value {
+            Value::Text(text) => key.strip_prefix(prefix).map(|name| (name, text.as_str())),
+            _ => None,
+        })
     }
 
     fn value(&self, key: &str) -> &Value {

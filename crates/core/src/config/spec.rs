@@ -123,7 +123,8 @@ impl KeySpec {
     /// # Errors
     /// A sentence that names the text (unless secret) and what is allowed.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
-        let text = text.trim();
+        // Every character of a free text counts; around anything else, space is an accident.
+        let text = if matches!(self.kind, Kind::Secret | Kind::Text { .. }) { text } else { text.trim() };
         let allowed = || self.allowed();
         let refused = || format!("{text:?} is not allowed; allowed: {}", allowed());
         match self.kind {

@@ -118,6 +118,10 @@ pub struct Config {
 
 /// The set point keeps this distance from the cut-off, in °C (facts: hazard 19).
 const CUT_OFF_MARGIN_C: f64 = 5.0;
+/// So many reading intervals of worst-case warming must fit below the cut-off too, or a late reading would trip it.
+const CUT_OFF_MARGIN_READINGS: f64 = 1.5;
+/// Files of the data folder that have another purpose.
+const RESERVED_FILES: [&str; 2] = ["filamentbox.lock", "filamentbox.sock"];
 /// A thermostat band narrower than this chatters, in °C.
 const NARROWEST_HEATER_BAND_C: f64 = 0.5;
 const NARROWEST_FAN_BAND_PCT: f64 = 0.5;
@@ -208,15 +212,19 @@ fn contradictions(settings: &Settings) -> Vec<ConfigError> {
             );
         }
     }
+    let (interval, age) = (settings.number("data_collection.read_interval"), settings.number("safety.max_sample_age"));
+    let heats = settings.switch("heating_control.enabled");
+    let worst_rise_c = CUT_OFF_MARGIN_READINGS * interval * settings.number("safety.slew_c_per_s");
+    let margin = if heats { CUT_OFF_MARGIN_C.max(worst_rise_c) } else { CUT_OFF_MARGIN_C };
     let (setpoint, cut_off) = (settings.number("heating_control.max_temp_c"), settings.number("safety.max_temp_c"));
-    if setpoint > cut_off - CUT_OFF_MARGIN_C {
+    if setpoint > cut_off - margin {
         let problem = format!(
-            "{setpoint} and {cut_off} are not allowed together; the heater's band must end at least {CUT_OFF_MARGIN_C} °C below the cut-off"
+            "{setpoint} and {cut_off} are not allowed together; the heater's band must end at least {margin} °C below the \
+             cut-off ({CUT_OFF_MARGIN_C} °C, or what safety.slew_c_per_s allows in {CUT_OFF_MARGIN_READINGS} reading intervals)"
         );
         refuse("heating_control.max_temp_c, safety.max_temp_c", problem);
     }
-    let (interval, age) = (settings.number("data_collection.read_interval"), settings.number("safety.max_sample_age"));
-    if settings.switch("heating_control.enabled") && interval * READINGS_PER_MAX_AGE > age {
+    if heats && interval * READINGS_PER_MAX_AGE > age {
         let problem = format!(
             "{interval} s and {age} s are not allowed together while heating is enabled; \
              at least {READINGS_PER_MAX_AGE} readings must fit into the largest age"
@@ -235,8 +243,9 @@ fn contradictions(settings: &Settings) -> Vec<ConfigError> {
         refuse("database.type", format!("{:?} is not allowed; \"none\" stands alone", backends.join(",")));
     }
     let db_path = settings.text("persistence.db_path");
-    if db_path.is_empty() {
-        refuse("persistence.db_path", "an empty path is not allowed; give a file name".to_owned());
+    if db_path.is_empty() || db_path.ends_with('/') || RESERVED_FILES.contains(&db_path) {
+        let reserved = RESERVED_FILES.join(" and ");
+        refuse("persistence.db_path", format!("{db_path:?} is not allowed; give a file name other than {reserved}"));
     }
     if settings.text("data_collection.measurement").is_empty() {
         refuse("data_collection.measurement", "an empty name is not allowed".to_owned());
@@ -268,10 +277,15 @@ pub(in crate::config) mod tests {
 
     #[test]
     fn contradictions_are_refused_on_one_side_only() {
-        let cases: &[(&[(&str, &str)], &[(&str, &str)])] = &[
+        type Values<'a> = &'a [(&'a str, &'a str)];
+        let cases: &[(Values<'_>, Values<'_>)] = &[
             (&[("heating_control.min_temp_c", "21.5")], &[("heating_control.min_temp_c", "21.6")]),
             (&[("humidity_control.min_humidity", "14.5")], &[("humidity_control.min_humidity", "15")]),
             (&[("heating_control.max_temp_c", "65")], &[("heating_control.max_temp_c", "65.1")]),
+            (
+                &[("heating_control.enabled", "true"), ("heating_control.max_temp_c", "62.5")],
+                &[("heating_control.enabled", "true"), ("heating_control.max_temp_c", "62.6")],
+            ),
             (
                 &[("heating_control.enabled", "true"), ("data_collection.read_interval", "7.5")],
                 &[("heating_control.enabled", "true"), ("data_collection.read_interval", "7.6")],

@@ -1,1 +1,9 @@
-//! To be written.
+//! What stands above every controller and every person: no [`Permit`], no heat.
+
+mod interlock;
+mod on_time;
+mod permit;
+
+pub use interlock::{Inhibit, Interlock};
+pub use on_time::{OnTime, REST};
+pub use permit::Permit;

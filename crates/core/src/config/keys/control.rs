@@ -114,7 +114,7 @@ pub(super) const KEYS: &[KeySpec] = &[
         Kind::Number { min: 25.0, max: 85.0 },
         "70",
         "°C",
-        "Cut-off: at or over it, the age of the reading counted in, the heater is off in every mode. The heater's band must end at least 5 °C below.",
+        "Cut-off: at or over it, the age of the reading counted in, the heater is off in every mode. The heater's band must end at least 5 °C below, and at least what safety.slew_c_per_s allows in 1.5 reading intervals.",
     ),
     KeySpec::new(
         "safety.max_sample_age",
@@ -135,7 +135,7 @@ pub(super) const KEYS: &[KeySpec] = &[
         Kind::Number { min: 60.0, max: 86_400.0 },
         "14400",
         "s",
-        "After so long without a pause the heater rests for 10 minutes.",
+        "After so long the heater rests for 10 minutes; each second of a pause gives a second back.",
     ),
     KeySpec::new(
         "safety.override_max",

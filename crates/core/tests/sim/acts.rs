@@ -1,0 +1,88 @@
+//! What people and misfortune do to the world.
+
+use filamentbox_core::chamber::Input;
+use filamentbox_core::command::{CommandError, OutputKind, Wish};
+use filamentbox_core::physics::Disturbance;
+
+use crate::daemon::{Daemon, Pulse};
+use crate::relay::LinkFault;
+use crate::sensor::SensorFault;
+use crate::world::World;
+
+impl World {
+    pub(crate) fn command(&mut self, output: OutputKind, wish: Wish) -> Result<(), CommandError> {
+        self.note(format!("asked: {} {wish:?}", output.name()));
+        if !self.is_running() {
+            return Ok(());
+        }
+        let before = self.manual_on_at;
+        if output == OutputKind::Heater && matches!(wish, Wish::On { .. }) {
+            self.manual_on_at = self.now;
+        }
+        let accepted = self.step(Input::Command(output, wish));
+        if accepted.is_err() {
+            self.manual_on_at = before;
+        }
+        accepted
+    }
+
+    pub(crate) fn break_sensor(&mut self, fault: SensorFault) {
+        self.note(format!("sensor: {fault:?}"));
+        self.sensor.fault = fault;
+    }
+
+    pub(crate) fn break_link(&mut self, fault: LinkFault) {
+        self.note(format!("link: {fault:?}"));
+        self.relay.fault = fault;
+    }
+
+    pub(crate) fn pulse(&mut self, pulse: Pulse) {
+        self.note(format!("daemon: {pulse:?}"));
+        if let Some(daemon) = &mut self.daemon {
+            daemon.pulse = pulse;
+        }
+        // What fell due meanwhile is done at once.
+        self.happen();
+    }
+
+    /// SIGKILL, out of memory, a panic: the guard sees the end of its socket.
+    pub(crate) fn kill_daemon(&mut self) {
+        self.note("daemon: killed".to_owned());
+        self.daemon = None;
+        self.change(|world| world.relay.silence(world.now));
+    }
+
+    /// A new daemon, with a new guard if the old one is dead.
+    pub(crate) fn start_daemon(&mut self) {
+        self.note("daemon: starts".to_owned());
+        self.daemon = Some(Daemon::new(self.setup.config.clone(), self.now));
+        self.witness.daemon_starts();
+        self.relay.in_touch = true;
+        if !self.relay.is_alive() {
+            self.relay.start();
+            self.witness.guard_starts();
+        }
+        self.next_reading = self.now;
+    }
+
+    /// The guard's process ends; a running daemon learns it at once.
+    pub(crate) fn kill_guard(&mut self) {
+        self.note("guard: killed".to_owned());
+        let clock = self.clock();
+        let mut events = Vec::new();
+        self.change(|world| {
+            world.relay.die();
+            if let Some(daemon) = world.daemon.as_mut().filter(|daemon| daemon.pulse == Pulse::Running) {
+                daemon.lose_guard(clock, "the relay guard has ended", &mut world.relay, &mut events);
+            }
+        });
+        self.take_events(&events);
+    }
+
+    pub(crate) fn disturb(&mut self, disturbance: Disturbance) {
+        self.note(format!("room: {disturbance:?}"));
+        self.catch_up();
+        self.disturbance = disturbance;
+        self.physics.disturb(disturbance);
+    }
+}

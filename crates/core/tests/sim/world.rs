@@ -1,0 +1,314 @@
+//! The simulated world: everything put together, one moment after the other.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use filamentbox_core::chamber::Input;
+use filamentbox_core::command::CommandError;
+use filamentbox_core::config::{Band, BoxConfig, OutputConfig, SafetyConfig};
+use filamentbox_core::control::Mode;
+use filamentbox_core::event::{Event, EventKind};
+use filamentbox_core::physics::{BoxParameters, BoxWorld, Disturbance, Drive};
+use filamentbox_core::sample::BoxName;
+use filamentbox_core::snapshot::{BoxSnapshot, Reading};
+use filamentbox_core::time::{Clock, Monotonic, UnixTime};
+use filamentbox_guard::Limits;
+
+use crate::daemon::{Daemon, Outcome, Pulse};
+use crate::dice::Dice;
+use crate::relay::Relay;
+use crate::sensor::Sensor;
+use crate::witness::{Interval, Seen, Witness};
+
+/// So much is told of a world that fails.
+const HISTORY: usize = 30;
+/// More steps than this without the clock moving is a daemon that spins.
+const STEPS_AT_ONE_MOMENT_MAX: u32 = 80;
+
+/// What a world is made of.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    pub(crate) physics: BoxParameters,
+    pub(crate) config: BoxConfig,
+    pub(crate) guard: Limits,
+    pub(crate) read_interval: Duration,
+}
+
+/// The default box and the default settings, heater and fan enabled, and nobody opens the lid.
+impl Default for Setup {
+    fn default() -> Self {
+        let output = |low, high| OutputConfig {
+            enabled: true,
+            band: Band { low, high },
+            min_on: Duration::from_secs(10),
+            min_off: Duration::from_secs(10),
+        };
+        let safety = SafetyConfig {
+            max_temp_c: 70.0,
+            max_sample_age: Duration::from_secs(15),
+            slew_c_per_s: 1.0,
+            max_on_time: Duration::from_secs(14_400),
+            override_max: Duration::from_secs(1800),
+        };
+        let config = BoxConfig { name: BoxName::main(), heater: output(20.0, 22.0), fan: output(10.0, 15.0), safety };
+        let physics = BoxParameters { lid_openings_per_day: 0.0, ..BoxParameters::default() };
+        Self { seed: 1, physics, config, guard: Limits::default(), read_interval: Duration::from_secs(5) }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) setup: Setup,
+    pub(crate) now: Monotonic,
+    /// Milliseconds between the wall clock and the monotonic one; `None` while it is not set.
+    pub(crate) wall_offset_ms: Option<i64>,
+    pub(crate) physics: BoxWorld,
+    lived_to: Monotonic,
+    pub(crate) disturbance: Disturbance,
+    pub(crate) sensor: Sensor,
+    pub(crate) next_reading: Monotonic,
+    /// `None` while it is dead.
+    pub(crate) daemon: Option<Daemon>,
+    pub(crate) relay: Relay,
+    pub(crate) witness: Witness,
+    pub(crate) dice: Dice,
+    /// The latest manual heater ON that was accepted.
+    pub(crate) manual_on_at: Monotonic,
+    last_heat: Monotonic,
+    history: VecDeque<String>,
+    /// Every event's moment and text, when kept.
+    pub(crate) log: Option<Vec<(Monotonic, String)>>,
+}
+
+impl World {
+    pub(crate) fn new(setup: Setup) -> Self {
+        // Not zero, so that nothing works by chance.
+        let now = Monotonic::from_nanos(40_000_000_123);
+        Self {
+            now,
+            wall_offset_ms: Some(1_700_000_000_000),
+            physics: BoxWorld::new(setup.physics.clone(), setup.seed),
+            lived_to: now,
+            disturbance: Disturbance::default(),
+            sensor: Sensor::new(),
+            next_reading: now,
+            daemon: Some(Daemon::new(setup.config.clone(), now)),
+            relay: Relay::new(setup.guard),
+            witness: Witness::new(setup.config.safety, setup.guard, now),
+            dice: Dice::new(setup.seed),
+            manual_on_at: now,
+            last_heat: now,
+            history: VecDeque::new(),
+            log: None,
+            setup,
+        }
+    }
+
+    /// Lets `duration` pass.
+    pub(crate) fn run(&mut self, duration: Duration) -> &mut Self {
+        self.run_to(self.now + duration);
+        self
+    }
+
+    /// Lets time pass until `moment`.
+    pub(crate) fn run_to(&mut self, moment: Monotonic) {
+        while let Some(next) = self.next_moment().filter(|next| *next <= moment) {
+            self.pass_to(next);
+            self.happen();
+        }
+        self.pass_to(moment);
+    }
+
+    /// Lets time pass until `until` says so, at most `longest`. Returns how long it took.
+    #[track_caller]
+    pub(crate) fn run_until(&mut self, longest: Duration, what: &str, until: impl Fn(&Self) -> bool) -> Duration {
+        let start = self.now;
+        while !until(self) {
+            let next = self.next_moment().expect("readings never end");
+            assert!(next.since(start) <= longest, "{what}: not within {longest:?}");
+            self.pass_to(next);
+            self.happen();
+        }
+        self.now.since(start)
+    }
+
+    /// When something happens by itself.
+    pub(crate) fn next_moment(&self) -> Option<Monotonic> {
+        let wake = self.daemon.as_ref().and_then(Daemon::next_wake);
+        [Some(self.next_reading), wake, self.relay.next_check(self.now)]
+            .into_iter()
+            .flatten()
+            .map(|moment| moment.max(self.now))
+            .min()
+    }
+
+    /// Time passes; nothing else changes.
+    fn pass_to(&mut self, moment: Monotonic) {
+        let running = self.daemon.as_ref().is_some_and(|daemon| daemon.pulse == Pulse::Running);
+        let in_touch = running && self.relay.in_touch;
+        let (active, heard) = (self.relay.heater, self.relay.heard);
+        if active {
+            self.last_heat = moment;
+        }
+        self.witness.check(Interval { to: moment, active, in_touch, heard });
+        self.now = moment;
+    }
+
+    /// Everything that is due now.
+    pub(crate) fn happen(&mut self) {
+        if self.relay.next_check(self.now).is_some_and(|at| at <= self.now) {
+            self.change(|world| {
+                world.relay.assess(world.now);
+            });
+        }
+        if self.next_reading <= self.now {
+            self.next_reading = self.now + self.setup.read_interval;
+            self.read_sensor();
+        }
+        let mut steps = 0;
+        while let Some(input) = self.next_input() {
+            self.step(input).expect("only commands are refused");
+            steps += 1;
+            assert!(steps < STEPS_AT_ONE_MOMENT_MAX, "the daemon spins");
+        }
+    }
+
+    fn next_input(&mut self) -> Option<Input> {
+        let now = self.now;
+        let daemon = self.daemon.as_mut()?;
+        daemon.next_queued().or_else(|| daemon.next_wake().filter(|at| *at <= now).map(|_| Input::Tick))
+    }
+
+    fn read_sensor(&mut self) {
+        self.catch_up();
+        let clock = self.clock();
+        let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.pulse != Pulse::Stopped) else { return };
+        let Some(result) = self.sensor.read(&mut self.physics, &mut self.dice) else { return };
+        daemon.queue(match result {
+            Ok(measurement) => Input::Sample(Reading::at(clock, measurement)),
+            Err(why) => Input::NoData(why),
+        });
+    }
+
+    /// The daemon, which must run, takes `input`.
+    pub(crate) fn step(&mut self, input: Input) -> Result<(), CommandError> {
+        let clock = self.clock();
+        if let Input::Sample(reading) = &input {
+            let temperature_c = reading.measurement.temperature.degrees();
+            self.witness.reading = Some(Seen { temperature_c, taken_at: reading.taken_at });
+        }
+        let latches = matches!(input, Input::Stop | Input::Fault(_));
+        let mut outcome = None;
+        self.change(|world| {
+            let daemon = world.daemon.as_mut().expect("the daemon lives");
+            outcome = Some(daemon.step(clock, input, &mut world.relay, &mut world.dice));
+        });
+        let Outcome { accepted, events } = outcome.expect("stepped");
+        self.witness.latched |= latches;
+        self.take_events(&events);
+        self.check_override();
+        accepted
+    }
+
+    pub(crate) fn take_events(&mut self, events: &[Event]) {
+        for event in events {
+            if event.kind == EventKind::Output {
+                let reason = event.text.split_once(": ").map_or("", |(_, reason)| reason);
+                assert!(reason.len() > 5, "an output's event says why: {event:?}");
+            }
+            let latched = event.kind == EventKind::Safety && event.text.ends_with("outputs stay off");
+            self.witness.latched |= latched;
+            self.note(event.text.clone());
+            if let Some(log) = &mut self.log {
+                log.push((self.now, event.text.clone()));
+            }
+        }
+    }
+
+    /// A manual ON ends by itself.
+    fn check_override(&self) {
+        if let Some(Mode::Manual { on: true, .. }) = self.heater_mode() {
+            let held = self.now.since(self.manual_on_at);
+            assert!(held < self.setup.config.safety.override_max, "a manual ON for {held:?}");
+        }
+    }
+
+    /// Does `what` may switch the lines; the box's physics and the witness follow.
+    pub(crate) fn change(&mut self, what: impl FnOnce(&mut Self)) {
+        self.catch_up();
+        let before = (self.relay.heater, self.relay.fan);
+        what(self);
+        let after = (self.relay.heater, self.relay.fan);
+        if before.0 != after.0 {
+            self.witness.line(self.now, after.0);
+        }
+        if before != after {
+            self.note(format!("lines: heater {}, fan {}", after.0, after.1));
+        }
+    }
+
+    /// The box lives up to now, its outputs as they were.
+    pub(crate) fn catch_up(&mut self) {
+        let drive = Drive { heater_on: self.relay.heater, fan_on: self.relay.fan };
+        self.physics.advance(self.now.since(self.lived_to), drive);
+        self.lived_to = self.now;
+    }
+
+    // What can be seen.
+
+    pub(crate) fn clock(&self) -> Clock {
+        let millis = i64::try_from(self.now.nanos() / 1_000_000).expect("within centuries");
+        Clock { now: self.now, wall: self.wall_offset_ms.map(|offset| UnixTime::from_millis(offset + millis)) }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.daemon.as_ref().is_some_and(|daemon| daemon.pulse == Pulse::Running)
+    }
+
+    pub(crate) fn heats(&self) -> bool {
+        self.relay.heater
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<BoxSnapshot> {
+        self.daemon.as_ref().map(|daemon| daemon.chamber.snapshot(self.now))
+    }
+
+    pub(crate) fn heater_mode(&self) -> Option<Mode> {
+        self.snapshot().map(|snapshot| snapshot.heater.mode)
+    }
+
+    pub(crate) fn air_c(&mut self) -> f64 {
+        self.catch_up();
+        self.physics.air_temperature_c()
+    }
+
+    /// The last moment at which the heater was on.
+    pub(crate) fn last_heat(&self) -> Monotonic {
+        self.last_heat
+    }
+
+    pub(crate) fn note(&mut self, text: String) {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        let reading = self.witness.reading.map_or(f64::NAN, |seen| seen.temperature_c);
+        self.history.push_back(format!("{:>12.3} s {reading:>6.2} °C  {text}", self.now.seconds()));
+    }
+}
+
+/// A world that fails tells how it came to it.
+impl Drop for World {
+    #[expect(clippy::print_stderr, reason = "the report of a failed test")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut report = format!("\nFILAMENTBOX_SIM_SEED={}\n", self.setup.seed);
+            let Setup { config, read_interval, physics, .. } = &self.setup;
+            let _ = writeln!(report, "{config:?}, a reading every {read_interval:?}, {} W", physics.heater_w);
+            for line in &self.history {
+                let _ = writeln!(report, "{line}");
+            }
+            eprintln!("{report}    now {:.3} s", self.now.seconds());
+        }
+    }
+}
