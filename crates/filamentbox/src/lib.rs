@@ -1,5 +1,11 @@
-//! FilamentBox's threads, storage, sinks, interface and commands, around the decisions of `filamentbox-core`.
+//! FilamentBox's threads, storage, backends, interface and commands, around the decisions of `filamentbox-core`.
 
+pub mod cli;
+pub mod client;
+pub mod cmd;
 pub mod journal;
+pub mod logging;
 pub mod runtime;
+pub mod settings;
 pub mod sinks;
+pub mod web;

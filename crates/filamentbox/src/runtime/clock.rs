@@ -14,7 +14,7 @@ const PLAUSIBLE_WALL_MS: i64 = 1_735_689_600_000;
 /// Simulated time may run so many reading intervals ahead of the last stored sample.
 const HORIZON_INTERVALS: u32 = 2;
 /// While simulated time waits for the machine, how long a waiter sleeps before it looks again.
-const STALLED_POLL: Duration = Duration::from_millis(1);
+const STALLED_POLL: Duration = Duration::from_micros(50);
 
 /// The daemon's clocks, real or scaled.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ impl Clocks {
         };
         let elapsed = real.since(scaled.start).mul_f64(scaled.factor);
         let now = (scaled.start + elapsed).min(Monotonic::from_nanos(scaled.horizon.load(Ordering::Relaxed)));
-        let wall_millis = scaled.start_wall.millis() + i64::try_from(now.since(scaled.start).as_millis()).unwrap_or(i64::MAX);
+        let wall_millis =
+            scaled.start_wall.millis() + i64::try_from(now.since(scaled.start).as_millis()).unwrap_or(i64::MAX);
         Clock { now, wall: Some(UnixTime::from_millis(wall_millis)) }
     }
 

@@ -1,3 +1,142 @@
-//! The running daemon.
+//! The running daemon: [`start`] reads from top to bottom like the picture in docs/ARCHITECTURE.md, [`Running::supervise`] is
+//! the main thread's work, and the order of an orderly stop.
 
 pub mod clock;
+pub mod control;
+pub mod delivering;
+pub mod folder;
+pub mod guard;
+mod net;
+mod sensing;
+pub mod sink_view;
+mod start;
+mod supervisor;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use tracing::{error, info, warn};
+
+use self::control::ControlInput;
+use self::delivering::Phase;
+use self::folder::DataFolder;
+use self::guard::GuardLost;
+use self::supervisor::Notice;
+use crate::settings::Loaded;
+
+pub use start::{crash_log_dir, start};
+
+/// At stop, control gets so long to have everything off and acknowledged by the guard.
+const OUTPUTS_OFF: Duration = Duration::from_secs(1);
+/// At stop, the last send and the journal's last commit together get so long.
+const LAST_WORK: Duration = Duration::from_secs(4);
+/// Control answers a ping within so long, or it hangs.
+const PING: Duration = Duration::from_secs(2);
+
+/// What `run` was asked for.
+pub struct Options {
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// Simulated time runs so many times faster than real time (1 for real time).
+    pub time_scale: f64,
+    /// `--trace`.
+    pub trace: Option<PathBuf>,
+    /// The settings.
+    pub loaded: Loaded,
+}
+
+/// A daemon at work; owned by the main thread.
+pub struct Running {
+    control: SyncSender<ControlInput>,
+    /// Dropping them ends the sensors' threads, as soon as their buses let them.
+    sensors: Vec<Sender<()>>,
+    phase: tokio::sync::watch::Sender<Phase>,
+    notices: Receiver<Notice>,
+    guard: Option<Child>,
+    socket: PathBuf,
+    _folder: DataFolder,
+}
+
+impl Running {
+    /// Waits for signals and for the ends of threads; feeds systemd's watchdog as long as control lives.
+    ///
+    /// # Errors
+    /// When control has failed. The outputs are released by then, or will be when this process ends.
+    pub fn supervise(mut self) -> Result<()> {
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        let watchdog = sd_notify::watchdog_enabled().map(|period| period / 3);
+        loop {
+            let notice = match watchdog {
+                Some(period) => self.notices.recv_timeout(period),
+                None => self.notices.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match notice {
+                Ok(Notice::Signal(SIGTERM | SIGINT)) => return self.stop(),
+                Ok(Notice::Signal(SIGCHLD)) => self.check_guard(),
+                Ok(Notice::Signal(SIGHUP)) => info!("settings come from the environment, which is read at start only"),
+                Ok(Notice::Signal(other)) => warn!(signal = other, "ignored"),
+                Ok(Notice::Ended { thread, .. }) if thread == "control" => {
+                    bail!("control has failed; outputs are released by the relay guard")
+                }
+                Ok(Notice::Ended { thread, panicked }) => error!(thread, panicked, "has ended"),
+                Err(RecvTimeoutError::Timeout) if self.control_lives() => {
+                    let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+                }
+                Err(RecvTimeoutError::Timeout) => error!("control does not answer; the watchdog is not fed"),
+                Err(RecvTimeoutError::Disconnected) => bail!("nobody is left who could stop the daemon"),
+            }
+        }
+    }
+
+    fn control_lives(&self) -> bool {
+        let (answer, answered) = sync_channel(1);
+        self.control.try_send(ControlInput::Ping(answer)).is_ok() && answered.recv_timeout(PING).is_ok()
+    }
+
+    /// Tells control when the guard has ended.
+    fn check_guard(&mut self) {
+        let Some(guard) = &mut self.guard else { return };
+        match guard.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) => {
+                self.guard = None;
+                // A full inbox means that control hangs; its lease has run out by then anyway.
+                let _ = self.control.try_send(ControlInput::GuardGone(GuardLost::ended(&status.to_string())));
+            }
+            Err(problem) => warn!("the relay guard's state is unknown: {problem}"),
+        }
+    }
+
+    /// Heat off and acknowledged, sensors, the last send, the journal's last commit.
+    fn stop(mut self) -> Result<()> {
+        info!("stopping");
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        let (answer, answered) = sync_channel(1);
+        let asked = self.control.try_send(ControlInput::Stop(answer));
+        if asked.is_err() || answered.recv_timeout(OUTPUTS_OFF).is_err() {
+            error!("control does not confirm that the outputs are off; the relay guard releases them");
+        }
+        self.sensors.clear();
+        self.phase.send_replace(Phase::Flushing);
+        let deadline = clock::boottime() + LAST_WORK;
+        loop {
+            match self.notices.recv_timeout(deadline.since(clock::boottime())) {
+                Ok(Notice::Ended { thread, .. }) if thread == "net" => break,
+                Ok(_) => {}
+                Err(_) => {
+                    error!("not everything was written in time; what is missing is recovered at the next start");
+                    break;
+                }
+            }
+        }
+        let _ = std::fs::remove_file(&self.socket);
+        info!("stopped");
+        Ok(())
+    }
+}

@@ -1,1 +1,183 @@
-//! To be written.
+//! Where points are delivered. [`SINKS`] lists every backend; a further one is one file here and one line there.
+//!
+//! A [`Sink`] turns points into one request and the answer into `Ok` or a [`SinkError`]; it keeps nothing. When to send, how
+//! long to wait and when to raise the alarm is `filamentbox_core::delivery`; what waits is the journal's.
+//! Delivery is at least once. A point's identity is (series, time of reading), so what is sent again overwrites itself.
+
+mod http;
+pub mod influxdb_v1;
+pub mod line_protocol;
+pub mod victoriametrics;
+
+pub(crate) use http::no_tls;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use filamentbox_core::config::{Config, ConfigError, KeySpec, Kind, Settings};
+use filamentbox_core::delivery::Failure;
+use filamentbox_core::sample::Point;
+
+/// Why points were not accepted, by what to do next. In every case they are kept.
+///
+/// A reason is for people: it has the server's own words, cut to 300 characters, and never a password or token.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SinkError {
+    /// It may work later: network, overload, a server in trouble.
+    #[error("{reason}")]
+    Retry {
+        /// What happened.
+        reason: String,
+        /// The server asked for this delay.
+        after: Option<Duration>,
+    },
+    /// The server will not take these points.
+    #[error("{reason}")]
+    Rejected {
+        /// What the server said.
+        reason: String,
+    },
+    /// The settings, or those of the server, must change first.
+    #[error("{reason}")]
+    Misconfigured {
+        /// What to change.
+        reason: String,
+    },
+}
+
+impl SinkError {
+    /// What `filamentbox_core::delivery` needs to know of it.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Retry { after, .. } => Failure::Retry { after: *after },
+            Self::Rejected { .. } => Failure::Rejected,
+            Self::Misconfigured { .. } => Failure::Misconfigured,
+        }
+    }
+}
+
+/// What [`Sink::write`] returns. It may be dropped at any moment; the points may then have arrived or not.
+pub type Written<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send + 'a>>;
+
+/// What [`Sink::held`] returns: for each point whether the server has it, or `None` when it cannot be asked.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<bool>>, SinkError>> + Send + 'a>>;
+
+/// An open backend.
+pub trait Sink: Send + Sync {
+    /// Delivers `points`, in one request; `Ok` when the server has accepted all of them.
+    fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a>;
+
+    /// Which of `points` the server has. Asked where a re-send would not overwrite, or an accepted point may be lost.
+    fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
+        let _ = points;
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// How points are named and tagged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Labels {
+    /// The measurement's name.
+    pub measurement: String,
+    /// Tags of every point: name and value.
+    pub tags: Vec<(String, String)>,
+    /// Adds the tag `box`, its value the name of the point's box: when there is more than one.
+    pub tag_box: bool,
+}
+
+/// Opens a backend, or says which setting makes that impossible.
+pub type Open = fn(&Settings, &Labels) -> Result<Box<dyn Sink>, ConfigError>;
+
+/// A kind of backend.
+pub struct SinkKind {
+    /// Its word in `database.type`.
+    pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Its settings.
+    pub keys: &'static [KeySpec],
+    /// An accepted point can still be lost for so long, if the server is killed. Until then it does not count as delivered, and
+    /// then it is asked for. Zero where "accepted" means "stored" and a re-send overwrites.
+    pub settle: Duration,
+    /// Opens it. Contacts nobody: a server that is down is found out by the first write.
+    pub open: Open,
+}
+
+/// Every kind of backend.
+pub const SINKS: &[SinkKind] = &[influxdb_v1::KIND, victoriametrics::KIND];
+
+const NAMES: [&str; SINKS.len() + 1] = {
+    let mut names = ["none"; SINKS.len() + 1];
+    let mut i = 0;
+    while i < SINKS.len() {
+        names[i + 1] = SINKS[i].name;
+        i += 1;
+    }
+    names
+};
+
+/// The key that chooses backends.
+pub const TYPE_KEY: KeySpec = KeySpec::new(
+    "database.type",
+    Kind::Choices(&NAMES),
+    "none",
+    "",
+    "Where points are delivered. Several backends run side by side, each at its own pace.",
+);
+
+/// [`TYPE_KEY`] and the keys of every backend.
+pub fn keys() -> impl Iterator<Item = &'static KeySpec> {
+    std::iter::once(&TYPE_KEY).chain(SINKS.iter().flat_map(|kind| kind.keys))
+}
+
+/// The kind of backend with this name.
+pub fn find(name: &str) -> Option<&'static SinkKind> {
+    SINKS.iter().find(|kind| kind.name == name)
+}
+
+impl Labels {
+    /// The labels that the settings ask for.
+    pub fn of(config: &Config) -> Self {
+        Self { measurement: config.measurement.clone(), tags: config.tags.clone(), tag_box: config.boxes.len() > 1 }
+    }
+}
+
+/// What keeps the configured backends from being opened: all of it.
+pub fn check(settings: &Settings, config: &Config) -> Vec<ConfigError> {
+    let labels = Labels::of(config);
+    let chosen = config.backends.iter().filter_map(|name| find(name));
+    chosen.filter_map(|kind| (kind.open)(settings, &labels).err()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use filamentbox_core::config::{Layer, Registry, Source};
+
+    use super::*;
+
+    /// The settings of a registry that has these sinks' keys.
+    pub(super) fn settings(values: &[(&str, &str)]) -> Settings {
+        let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Registry::new(keys()).resolve(&[Layer { source: Source::Environment, values }]).expect("allowed")
+    }
+
+    pub(super) fn labels() -> Labels {
+        Labels { measurement: "environment".to_owned(), tags: Vec::new(), tag_box: false }
+    }
+
+    #[test]
+    fn every_kind_is_a_choice_and_brings_its_own_keys() {
+        for kind in SINKS {
+            assert_eq!(TYPE_KEY.parse(kind.name), TYPE_KEY.parse(&kind.name.to_uppercase()));
+            assert!(TYPE_KEY.parse(kind.name).is_ok() && find(kind.name).is_some(), "{}", kind.name);
+            let prefix = format!("database.{}.", kind.name);
+            assert!(kind.keys.iter().all(|spec| spec.key.starts_with(&prefix)), "{}", kind.name);
+        }
+        assert!(TYPE_KEY.parse("none").is_ok() && TYPE_KEY.parse("banana").is_err());
+    }
+
+    #[test]
+    fn every_default_is_allowed() {
+        settings(&[]);
+    }
+}

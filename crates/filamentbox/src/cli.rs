@@ -1,0 +1,250 @@
+//! The command line: what can be typed, and its help.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+
+/// FilamentBox measures and conditions the air in filament boxes, keeps the history, and delivers it to your database.
+#[derive(Debug, Parser)]
+#[command(name = "filamentbox", version, max_term_width = 100)]
+pub struct Cli {
+    /// Folder of the journal and the socket [default: /var/lib/filamentbox as a service, else
+    /// $XDG_STATE_HOME/filamentbox]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The daemon, in the foreground
+    Run(RunArgs),
+    /// The live state of the running daemon (exit code 3 when none answers)
+    Status(StatusArgs),
+    /// Switch the heater by hand, or hand it back
+    Heater(OverrideArgs),
+    /// Switch the fan by hand, or hand it back
+    Fan(OverrideArgs),
+    /// The history
+    #[command(subcommand)]
+    History(HistoryCommand),
+    /// Each backend: what it has, what waits, its last error
+    Outbox(JsonArgs),
+    /// The event log, newest first
+    Events(EventsArgs),
+    /// Settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Completions for a shell, to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The process that holds the output lines (started by `run`; not for people)
+    #[command(hide = true)]
+    RelayGuard(RelayGuardArgs),
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A simulated box instead of sensor and outputs
+    #[arg(long)]
+    pub simulate: bool,
+    /// Simulated time runs N times faster than real time
+    #[arg(long, value_name = "N", requires = "simulate", default_value_t = 1.0, value_parser = time_scale)]
+    pub time_scale: f64,
+    /// Append every reading and every change of an output to FILE, for measuring reaction times
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Log every reading and every delivery
+    #[arg(long)]
+    pub debug: bool,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Again every second, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `--json`
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `events`
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// As JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+}
+
+/// `heater`, `fan`
+#[derive(Debug, Args)]
+pub struct OverrideArgs {
+    /// The wish
+    pub state: WishArg,
+    /// For so long, such as 30m or 1h30m [default: heater on: safety.override_max; else until auto]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub hold: Option<Duration>,
+    /// The box
+    #[arg(long = "box", value_name = "BOX", default_value = "main")]
+    pub box_name: String,
+}
+
+/// What can be wished for an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WishArg {
+    /// On, by hand
+    On,
+    /// Off, by hand
+    Off,
+    /// Back to its controller
+    Auto,
+}
+
+/// `history`
+#[derive(Debug, Subcommand)]
+pub enum HistoryCommand {
+    /// Samples from the journal, sealed and open, oldest first, to stdout
+    Export(ExportArgs),
+}
+
+/// `history export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// From this moment on: Unix seconds, RFC 3339, a date, or an age such as 2h or 7d [default: the oldest]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Up to, but without, this moment [default: the newest]
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// How
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// Only this box
+    #[arg(long = "box", value_name = "BOX")]
+    pub box_name: Option<String>,
+}
+
+/// Formats of `history export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A header and a row a sample
+    Csv,
+    /// A JSON object a line
+    Jsonl,
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every key with its value and where it comes from
+    List {
+        /// Only keys that begin so
+        prefix: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Show secrets too
+        #[arg(long)]
+        reveal: bool,
+        /// As `run --simulate` would have them
+        #[arg(long)]
+        simulate: bool,
+    },
+    /// One value
+    Get {
+        /// The dotted key
+        key: String,
+        /// Show it even if it is a secret
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// What a key does, what is allowed, its default
+    Describe {
+        /// The dotted key, or the beginning of several [default: all]
+        key: Option<String>,
+        /// All keys as the page docs/CONFIGURATION.md
+        #[arg(long, hide = true)]
+        markdown: bool,
+    },
+}
+
+/// `relay-guard`
+#[derive(Debug, Args)]
+pub struct RelayGuardArgs {
+    /// A line to hold, as ROLE:NAME; the order is the lines' numbering
+    #[arg(long = "line", value_name = "ROLE:NAME", required = true)]
+    pub lines: Vec<String>,
+    /// Hold simulated lines
+    #[arg(long, required = true)]
+    pub simulate: bool,
+    /// Append every change of a line to FILE
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+/// Simulated time cannot usefully run faster than this: a reading every 50 µs.
+const TIME_SCALE_MAX: f64 = 100_000.0;
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    let scale: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let allowed = (1.0..=TIME_SCALE_MAX).contains(&scale);
+    if allowed { Ok(scale) } else { Err(format!("allowed: 1 to {TIME_SCALE_MAX}")) }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u32>().map(|seconds| SignedDuration::from_secs(i64::from(seconds)));
+    let duration =
+        seconds.or_else(|_| text.parse::<SignedDuration>()).map_err(|_| "allowed: 90s, 30m, 1h30m".to_owned())?;
+    let positive = Duration::try_from(duration).ok().filter(|duration| *duration >= Duration::from_secs(1));
+    positive.ok_or_else(|| "allowed: at least 1s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_as_people_write_them() {
+        for (text, seconds) in [("30m", 1800), ("1h30m", 5400), ("90s", 90), ("45", 45), ("2 hours", 7200)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0", "0s", "-5m", "soon", "100ms"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn time_scales_within_their_range() {
+        assert!(time_scale("1").is_ok() && time_scale("100000").is_ok());
+        for text in ["0.5", "100001", "NaN", "fast"] {
+            assert!(time_scale(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A file a command. Each returns its exit code, or an error whose text is all that a person needs.
+
+mod completions;
+mod config;
+mod events;
+mod export;
+mod outbox;
+mod relay_guard;
+mod run;
+mod status;
+mod switch;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use filamentbox_core::command::OutputKind;
+
+use crate::cli::{Cli, Command, HistoryCommand};
+use crate::client::{Client, ClientError};
+use crate::runtime::folder::client_data_dir;
+
+/// Exit code of a wrong usage or an invalid value; nothing was changed.
+const USAGE: u8 = 2;
+/// Exit code when no daemon answers.
+const NO_DAEMON: u8 = 3;
+
+/// Runs what was asked for.
+pub fn dispatch(cli: Cli) -> ExitCode {
+    let data_dir = cli.data_dir;
+    let result = match cli.command {
+        Command::Run(args) => run::run(args, data_dir),
+        Command::Status(args) => ask(data_dir, async |client| status::status(&args, client).await),
+        Command::Heater(args) => ask(data_dir, async |client| switch::switch(OutputKind::Heater, &args, client).await),
+        Command::Fan(args) => ask(data_dir, async |client| switch::switch(OutputKind::Fan, &args, client).await),
+        Command::History(HistoryCommand::Export(args)) => export::export(&args, data_dir),
+        Command::Outbox(args) => ask(data_dir, async |client| outbox::outbox(&args, client).await),
+        Command::Events(args) => ask(data_dir, async |client| events::events(&args, client).await),
+        Command::Config(command) => config::config(command),
+        Command::Completions { shell } => completions::completions(shell),
+        Command::RelayGuard(args) => relay_guard::relay_guard(args),
+    };
+    result.unwrap_or_else(|problem| {
+        complain(format_args!("{problem:#}"));
+        exit_code_of(&problem)
+    })
+}
+
+fn exit_code_of(problem: &anyhow::Error) -> ExitCode {
+    if problem.is::<Usage>() {
+        return ExitCode::from(USAGE);
+    }
+    match problem.downcast_ref() {
+        Some(ClientError::NoDaemon(_)) => ExitCode::from(NO_DAEMON),
+        Some(ClientError::NotAllowed(_)) => ExitCode::from(USAGE),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Talks to the daemon.
+fn ask(data_dir: Option<PathBuf>, talk: impl AsyncFnOnce(&Client) -> Result<()>) -> Result<ExitCode> {
+    let client = Client::new(&data_dir.unwrap_or_else(client_data_dir))?;
+    block_on(talk(&client))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("the network side cannot start")?.block_on(work)
+}
+
+/// A line for people on stderr.
+fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "filamentbox: {line}");
+}
+
+/// A command's result on stdout.
+fn say(text: impl Display) {
+    let mut out = std::io::stdout().lock();
+    if let Err(problem) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        end_output(&problem);
+    }
+}
+
+/// A reader that has gone away ends the command quietly; an output that cannot be written is a failure.
+fn end_output(problem: &std::io::Error) -> ! {
+    if problem.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    complain(format_args!("the output cannot be written: {problem}"));
+    std::process::exit(1);
+}
+
+/// A value that is not allowed; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);

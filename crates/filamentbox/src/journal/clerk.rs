@@ -1,0 +1,233 @@
+//! The journal thread's answers.
+
+use filamentbox_core::event::{Event, Severity};
+use filamentbox_core::sample::Point;
+use filamentbox_core::time::{Clock, Monotonic, UnixTime};
+
+use super::ledger::Cursor;
+use super::requests::{Chunk, Request, Selection};
+use super::store::Block;
+use super::worker::Worker;
+use super::{Account, Batch, State, Statistics};
+
+/// Points in one chunk of an export.
+const CHUNK_POINTS: usize = 1_000;
+/// Blocks looked into for one chunk, so that an export that finds nothing does not hold up everybody.
+const CHUNK_BLOCKS: usize = 64;
+
+/// What lies at one number of the sequence, or after it.
+enum Found {
+    /// A whole block.
+    Sealed(Block, Vec<Point>),
+    /// The open samples, from here on.
+    Open(u64),
+}
+
+impl Worker {
+    pub(super) fn serve(&mut self, request: Request) {
+        if matches!(request, Request::Wake) {
+            return;
+        }
+        let clock = self.take_in();
+        match request {
+            Request::Wake => {}
+            Request::Read { sink, after, max, reply } => answer(reply, self.read(&sink, after, max, &clock)),
+            Request::Settle { sink, through, delivered, reply } => {
+                answer(reply, self.settle(&sink, through, delivered));
+            }
+            Request::Accounts { reply } => answer(reply, Some(self.accounts(&clock))),
+            Request::Statistics { reply } => answer(reply, Some(self.statistics(&clock))),
+            Request::Events { limit, reply } => answer(reply, Some(self.events(limit, &clock))),
+            Request::Chunk { from, selection, reply } => answer(reply, self.chunk(from, &selection, &clock)),
+            Request::Rollups { resolution, range, box_name, reply } => {
+                let rollups = self.disk.with(clock.now, |store| store.rollups(resolution, &range, &box_name));
+                answer(reply, rollups);
+            }
+            Request::Stop { reply } => {
+                self.finish();
+                answer(reply, Some(()));
+            }
+        }
+    }
+
+    /// The block that holds number `seq` or the next one, or else the open samples. A damaged block is removed on the way: what was
+    /// in it is a hole in the sequence. `None` when the file cannot be read.
+    fn find(&mut self, seq: u64, clock: &Clock) -> Option<Found> {
+        let mut seq = seq;
+        while seq < self.tail.first() {
+            match self.disk.with(clock.now, |store| store.block_from(seq))? {
+                None => break,
+                Some(Block { at, points: Ok(points) }) => {
+                    return Some(Found::Sealed(Block { at, points: Ok(Vec::new()) }, points));
+                }
+                Some(Block { at, points: Err(_) }) => {
+                    self.remove_damaged(at, clock)?;
+                    seq = at.end;
+                }
+            }
+        }
+        Some(Found::Open(seq.max(self.tail.first())))
+    }
+
+    fn remove_damaged(&mut self, at: super::store::Position, clock: &Clock) -> Option<()> {
+        let samples = at.end - at.first;
+        self.disk.with(clock.now, |store| store.remove_damaged(at.first))?;
+        self.evicted += samples;
+        tracing::error!(first = at.first, samples, "a block of the journal is damaged and was removed");
+        self.record(Severity::Error, format!("a block of the journal is damaged; its {samples} samples are lost"));
+        Some(())
+    }
+
+    fn read(&mut self, sink: &str, after: Option<u64>, max: usize, clock: &Clock) -> Option<Batch> {
+        let cursor = self.ledger.get(sink)?.next;
+        let mut through = after.map_or(cursor, |after| after.max(cursor));
+        let at_cursor = through == cursor;
+        if at_cursor {
+            self.ledger.begin_read(sink);
+        }
+        let mut points: Vec<Point> = Vec::new();
+        while points.len() < max && through < self.tail.stamped_end() {
+            let (first, found) = match self.find(through, clock)? {
+                Found::Sealed(block, found) => (block.at.first, found),
+                Found::Open(first) => (first, self.tail.points_from(first).take(max - points.len()).collect()),
+            };
+            if first > through && !(points.is_empty() && at_cursor) {
+                // A batch has no hole in it, and the cursor must reach a hole before it is skipped.
+                break;
+            }
+            if first > through {
+                self.ledger.skip_hole(sink, first);
+                self.write_cursor_file();
+                through = first;
+            }
+            let skip = usize::try_from(through - first).ok()?;
+            let before = points.len();
+            points.extend(found.into_iter().skip(skip).take(max - before));
+            through += (points.len() - before) as u64;
+        }
+        let waiting = self.tail.end() - self.ledger.get(sink)?.next;
+        Some(Batch { points, through, waiting })
+    }
+
+    fn settle(&mut self, sink: &str, through: u64, delivered: u64) -> Option<()> {
+        self.ledger.get(sink)?;
+        self.ledger.settle(sink, through.min(self.tail.stamped_end()), delivered);
+        self.write_cursor_file();
+        Some(())
+    }
+
+    fn accounts(&mut self, clock: &Clock) -> Vec<Account> {
+        let cursors: Vec<Cursor> = self.ledger.cursors().cloned().collect();
+        let end = self.tail.end();
+        let account = |cursor: Cursor| {
+            let (oldest, oldest_taken) =
+                if cursor.next < end { self.times_at(cursor.next, clock) } else { (None, None) };
+            Account {
+                sampled: end - cursor.start + cursor.unnumbered,
+                delivered: cursor.delivered,
+                waiting: end - cursor.next,
+                dead_letter: cursor.dead_letter,
+                superseded: cursor.superseded,
+                evicted: cursor.evicted,
+                oldest,
+                oldest_taken,
+                sink: cursor.sink,
+            }
+        };
+        cursors.into_iter().map(account).collect()
+    }
+
+    /// When the sample with the number `seq`, or the next after a hole, was taken.
+    fn times_at(&mut self, seq: u64, clock: &Clock) -> (Option<UnixTime>, Option<Monotonic>) {
+        match self.find(seq, clock) {
+            None => (None, None),
+            Some(Found::Open(seq)) => {
+                (self.tail.points_from(seq).next().map(|point| point.at), self.tail.taken_at(seq))
+            }
+            Some(Found::Sealed(block, points)) => {
+                let index = usize::try_from(seq.saturating_sub(block.at.first)).unwrap_or(usize::MAX);
+                let at = points.get(index).map(|point| point.at);
+                (at, at.and_then(|at| boot_time_of(at, clock)))
+            }
+        }
+    }
+
+    fn statistics(&mut self, clock: &Clock) -> Statistics {
+        let state = if self.disk.error().is_some() {
+            State::Failing
+        } else if self.tail.held() > 0 {
+            State::WaitingForClock
+        } else {
+            State::Working
+        };
+        let bytes = self.disk.with(clock.now, |store| store.bytes());
+        Statistics {
+            state,
+            sampled: self.tail.end(),
+            sealed: self.disk.store().map_or(0, |store| store.sample_count()),
+            open: self.tail.len() as u64,
+            dropped: self.dropped_seen,
+            evicted: self.evicted,
+            file_bytes: bytes.map_or(0, |(_, all)| all),
+            blocks: self.disk.store().map_or(0, |store| store.block_count()),
+            disk_error: self.disk.error().map(str::to_owned),
+        }
+    }
+
+    fn events(&mut self, limit: usize, clock: &Clock) -> Vec<(u64, Event)> {
+        let mut events: Vec<_> =
+            self.events.iter().rev().take(limit).map(|pending| (pending.id, pending.event.clone())).collect();
+        let left = limit - events.len();
+        // While the disk fails, that it does is the event to show.
+        events.extend(self.disk.with(clock.now, |store| store.events(left)).unwrap_or_default());
+        events
+    }
+
+    fn chunk(&mut self, from: u64, selection: &Selection, clock: &Clock) -> Option<Chunk> {
+        let mut points: Vec<Point> = Vec::new();
+        let mut seq = from;
+        for _ in 0..CHUNK_BLOCKS {
+            if points.len() >= CHUNK_POINTS {
+                return Some(Chunk { points, next: Some(seq) });
+            }
+            let range = &selection.range;
+            let block = self.disk.with(clock.now, |store| store.block_in_time(seq, range.start, range.end))?;
+            match block.filter(|block| block.at.first < self.tail.first()) {
+                None => return Some(self.chunk_of_tail(seq, points, selection)),
+                Some(Block { at, points: Ok(found) }) => {
+                    let skip = usize::try_from(seq.saturating_sub(at.first)).ok()?;
+                    points.extend(found.into_iter().skip(skip).filter(|point| selection.contains(point)));
+                    seq = at.end;
+                }
+                Some(Block { at, points: Err(_) }) => {
+                    self.remove_damaged(at, clock)?;
+                    seq = at.end;
+                }
+            }
+        }
+        Some(Chunk { points, next: Some(seq) })
+    }
+
+    fn chunk_of_tail(&self, seq: u64, mut points: Vec<Point>, selection: &Selection) -> Chunk {
+        let first = seq.max(self.tail.first());
+        let room = CHUNK_POINTS.saturating_sub(points.len()).max(1);
+        let open = self.tail.points_from(first).take(room);
+        points.extend(open.filter(|point| selection.contains(point)));
+        let seq = first + room as u64;
+        Chunk { points, next: (seq < self.tail.stamped_end()).then_some(seq) }
+    }
+}
+
+/// Sends the answer; without one, the asker learns that the journal does not answer. An asker that is gone does not matter.
+fn answer<T>(reply: super::requests::Reply<T>, value: Option<T>) {
+    if let Some(value) = value {
+        let _ = reply.send(value);
+    }
+}
+
+/// The moment since boot that had the wall time `at`: the boot itself for what lies before it. `None`, which means "due", for what
+/// lies ahead: it was taken while the clock was wrong.
+fn boot_time_of(at: UnixTime, clock: &Clock) -> Option<Monotonic> {
+    let age_ms = u64::try_from(clock.wall?.millis().saturating_sub(at.millis())).ok()?;
+    Some(Monotonic::from_nanos(clock.now.nanos().saturating_sub(age_ms.saturating_mul(1_000_000))))
+}

@@ -1,0 +1,137 @@
+//! The file in good and in bad times: one episode of trouble is one event, with tries that grow rarer, and one event at its end.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use filamentbox_core::event::Severity;
+use filamentbox_core::time::Monotonic;
+
+use super::store::{Commit, Found, Store, is_corrupt, is_full};
+
+/// Delay after the first failure; it doubles.
+const BACK_OFF_BASE: Duration = Duration::from_secs(1);
+/// Longest delay: a person who has made room sees it used within a minute.
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+/// The journal's file, or what is known of its absence.
+#[derive(Debug)]
+pub(super) struct Disk {
+    path: PathBuf,
+    /// The journal's id, which a new file gets.
+    id: u64,
+    store: Option<Store>,
+    trouble: Option<Trouble>,
+    /// What a person should know, to be collected.
+    news: Vec<(Severity, String)>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    text: String,
+    back_off: Duration,
+    retry_at: Monotonic,
+    /// The file may be damaged: check it when it is opened again.
+    suspect: bool,
+}
+
+impl Disk {
+    pub(super) fn new(path: PathBuf, id: u64, store: Store) -> Self {
+        Self { path, id, store: Some(store), trouble: None, news: Vec::new() }
+    }
+
+    /// When to try again; `None` while all is well.
+    pub(super) fn retry_at(&self) -> Option<Monotonic> {
+        self.trouble.as_ref().map(|trouble| trouble.retry_at)
+    }
+
+    /// What the disk said.
+    pub(super) fn error(&self) -> Option<&str> {
+        self.trouble.as_ref().map(|trouble| trouble.text.as_str())
+    }
+
+    /// Whether a write makes sense now.
+    pub(super) fn is_ready(&self, now: Monotonic) -> bool {
+        self.retry_at().is_none_or(|retry_at| retry_at <= now)
+    }
+
+    /// What happened since the last call.
+    pub(super) fn take_news(&mut self) -> Vec<(Severity, String)> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The open file, for figures that need no reading.
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// Drops the connection, of which nobody knows what state it is in.
+    pub(super) fn forget_connection(&mut self) {
+        self.store = None;
+    }
+
+    /// Writes; ends the episode when that succeeds.
+    pub(super) fn commit(&mut self, now: Monotonic, commit: &Commit<'_>) -> bool {
+        let done = self.with(now, |store| store.commit(commit)).is_some();
+        if done && self.trouble.take().is_some() {
+            tracing::info!(path = %self.path.display(), "the journal is written again");
+            self.news.push((Severity::Info, "the journal is written to disk again".to_owned()));
+        }
+        done
+    }
+
+    /// Uses the file, opening it first if need be. `None` when that fails, or failed too short a time ago.
+    pub(super) fn with<T>(
+        &mut self,
+        now: Monotonic,
+        action: impl FnOnce(&mut Store) -> rusqlite::Result<T>,
+    ) -> Option<T> {
+        if self.store.is_none() && self.is_ready(now) {
+            self.open(now);
+        }
+        match action(self.store.as_mut()?) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                // After an input or output error, the connection's idea of the file may be wrong (the kernel marks pages as
+                // written that are not); without room it is right.
+                if !is_full(&error) {
+                    self.store = None;
+                }
+                self.fail(now, error.to_string(), is_corrupt(&error));
+                None
+            }
+        }
+    }
+
+    fn open(&mut self, now: Monotonic) {
+        let suspect = self.trouble.as_ref().is_some_and(|trouble| trouble.suspect);
+        match Store::open(&self.path, self.id, suspect) {
+            Ok((store, Found { salvaged, .. })) => {
+                self.store = Some(store);
+                if let Some(salvaged) = salvaged {
+                    let text = salvaged.describe();
+                    tracing::error!(path = %self.path.display(), "{text}");
+                    self.news.push((Severity::Error, text));
+                }
+            }
+            Err(error) => self.fail(now, error.to_string(), suspect),
+        }
+    }
+
+    fn fail(&mut self, now: Monotonic, text: String, suspect: bool) {
+        let last = self.trouble.take();
+        if last.is_none() {
+            tracing::error!(path = %self.path.display(), error = %text, "the journal's disk fails; samples are held in memory");
+            self.news.push((Severity::Error, format!("the journal's disk fails: {text}; samples are held in memory")));
+        }
+        let suspect = suspect || last.as_ref().is_some_and(|last| last.suspect);
+        let back_off = last.map_or(BACK_OFF_BASE, |last| (last.back_off * 2).min(BACK_OFF_MAX));
+        self.trouble = Some(Trouble { text, back_off, retry_at: now + back_off, suspect });
+    }
+
+    /// Closes the file for good.
+    pub(super) fn close(&mut self) {
+        if let Some(store) = self.store.take() {
+            store.close();
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Opening: what the last run left on disk and on tmpfs, put together again.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use filamentbox_core::config::Durability;
+use filamentbox_core::event::{Event, EventKind, Severity};
+use filamentbox_core::sample::Sample;
+use filamentbox_core::time::UnixTime;
+
+use super::crash::{CursorFile, Place, SampleLog};
+use super::disk::Disk;
+use super::handle::Handle;
+use super::intake::{Gate, Intake, Shared};
+use super::ledger::{Cursor, Ledger};
+use super::limits::{Episode, Limits, Reference, Tidying};
+use super::seal::Rule;
+use super::store::Store;
+use super::tail::Tail;
+use super::worker::Worker;
+use super::{OpenError, Options};
+
+/// Samples in the crash log: more are open at once only with durability `ram`, or while the disk fails.
+const CRASH_SLOTS: u64 = 4096;
+
+/// What was found at opening.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recovery {
+    /// There was no file; one was made.
+    pub created: bool,
+    /// The last run ended in an orderly way, or there was none.
+    pub clean: bool,
+    /// Open samples of a crashed run that were found again.
+    pub recovered: u64,
+    /// Samples that are known to have been taken and were not found again. After a power cut, those taken since `last_sealed` are
+    /// lost, and nobody has counted them.
+    pub lost: u64,
+    /// When something was last sealed.
+    pub last_sealed: Option<UnixTime>,
+    /// The file was damaged and is now kept here.
+    pub renamed_to: Option<PathBuf>,
+    /// What was saved from it, in words.
+    pub salvaged: Option<String>,
+    /// Its blocks that could not be saved.
+    pub damaged_blocks: u64,
+    /// Why there is no crash log, although one was asked for.
+    pub crash_log_problem: Option<String>,
+    /// The time of opening.
+    at: Option<UnixTime>,
+}
+
+impl Recovery {
+    /// What a person should know of it. Not recorded yet.
+    pub fn events(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut say = |severity, text| {
+            events.push(Event { at: self.at, box_name: None, kind: EventKind::Daemon, severity, text });
+        };
+        if let Some(salvaged) = &self.salvaged {
+            say(Severity::Error, salvaged.clone());
+        }
+        if !self.clean && self.recovered > 0 {
+            say(
+                Severity::Warning,
+                format!("the last run did not end cleanly; its {} open samples were recovered", self.recovered),
+            );
+        } else if !self.clean {
+            let since = self.last_sealed.map_or("the start of that run".to_owned(), |at| at.to_string());
+            say(
+                Severity::Warning,
+                format!(
+                    "the last run did not end cleanly; samples that were only in memory are lost, if there were any since {since}"
+                ),
+            );
+        }
+        if self.lost > 0 {
+            say(Severity::Error, format!("{} samples of the last run are lost", self.lost));
+        }
+        if let Some(problem) = &self.crash_log_problem {
+            say(
+                Severity::Warning,
+                format!("there is no crash log ({problem}); a crash of the program loses the open samples"),
+            );
+        }
+        events
+    }
+}
+
+/// Opens the journal.
+///
+/// # Errors
+/// The file cannot be used. A damaged file can: it is replaced, and what is whole in it is kept.
+pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), OpenError> {
+    let clock = options.clocks.read();
+    let (store, found) = Store::open(&options.path, random(), false)?;
+    let unreadable =
+        |error: rusqlite::Error| OpenError::Unavailable { path: options.path.clone(), reason: error.to_string() };
+    let last = LastRun::read(&store).map_err(unreadable)?;
+    let mut recovery = Recovery {
+        created: found.created,
+        clean: found.clean,
+        recovered: 0,
+        lost: 0,
+        last_sealed: last.sealed_at,
+        renamed_to: found.salvaged.as_ref().map(|salvaged| salvaged.renamed_to.clone()),
+        salvaged: found.salvaged.as_ref().map(super::store::Salvaged::describe),
+        damaged_blocks: found.salvaged.as_ref().map_or(0, |salvaged| salvaged.damaged),
+        crash_log_problem: None,
+        at: clock.wall,
+    };
+    let place = match options.crash_log_dir.as_deref().map(|folder| Place::new(folder, &options.path)) {
+        None => None,
+        Some(Ok(place)) => Some(place),
+        Some(Err(problem)) => {
+            recovery.crash_log_problem = Some(problem.to_string());
+            None
+        }
+    };
+    let mut tail = last.tail(place.as_ref(), &mut recovery);
+    tail.stamp(&clock);
+    let ledger = Ledger::new(last.cursors(place.as_ref(), &tail, &options.sinks));
+    let (crash, crash_log) =
+        match place.map(|place| create_crash_log(place, last.id, &options, &tail, &ledger)).transpose() {
+            Ok(Some((place, cursors, samples))) => (Some((place, cursors)), Some(samples)),
+            Ok(None) => (None, None),
+            Err(problem) => {
+                recovery.crash_log_problem = Some(problem.to_string());
+                (None, None)
+            }
+        };
+    let queue_max = options.queue_max_size.max(1);
+    let shared = Arc::new(Shared::new(tail.end(), queue_max));
+    let (item_sender, items) = channel();
+    let (request_sender, requests) = channel();
+    let gate = Gate { shared: shared.clone(), items: item_sender, requests: request_sender };
+    let notifies: HashMap<_, _> = options.sinks.iter().map(|sink| (sink.clone(), Arc::default())).collect();
+    let notifies = Arc::new(notifies);
+    let worker = Worker {
+        rule: Rule { durability: options.durability, has_sinks: !ledger.is_empty(), queue_max },
+        limits: Limits { max_blocks: options.max_batches, max_bytes: options.max_bytes, retention: options.retention },
+        batch_size: options.batch_size.max(1),
+        clocks: options.clocks,
+        shared,
+        notifies: notifies.clone(),
+        items: Some(items),
+        requests: Some(requests),
+        next_event: store.last_event() + 1,
+        disk: Disk::new(options.path, last.id, store),
+        tail,
+        ledger,
+        crash,
+        events: Vec::new(),
+        urgent: false,
+        drained_at: clock.now,
+        committed_at: clock.now,
+        dropped_seen: 0,
+        evicted: 0,
+        losing: Episode::default(),
+        tidying: Tidying { due: clock.now },
+        reference: Reference { newest: last.sealed_at, opened_at: clock.now },
+        newest_taken: None,
+        running: false,
+    };
+    let intake = Intake { gate: gate.clone(), crash_log, crash_log_failing: false };
+    Ok((intake, Handle { gate, notifies }, worker, recovery))
+}
+
+fn random() -> u64 {
+    // The standard library seeds its hash maps from the system's random numbers.
+    RandomState::new().build_hasher().finish()
+}
+
+fn create_crash_log(
+    place: Place,
+    id: u64,
+    options: &Options,
+    tail: &Tail,
+    ledger: &Ledger,
+) -> io::Result<(Place, CursorFile, SampleLog)> {
+    let queue = options.queue_max_size as u64;
+    let slots = match options.durability {
+        // The queue, and what is on its way to it.
+        Durability::Ram => (queue + queue / 2).max(CRASH_SLOTS),
+        Durability::Each | Durability::Minute => CRASH_SLOTS,
+    };
+    // The cursors first: without the samples, no cursor is believed that is ahead of the file.
+    let cursors = CursorFile::create(&place, id, ledger.cursors())?;
+    let samples = SampleLog::create(&place, id, slots.max(tail.len() as u64), tail.numbered())?;
+    Ok((place, cursors, samples))
+}
+
+/// What the file says of the last run.
+struct LastRun {
+    id: u64,
+    /// Where the blocks begin and end.
+    oldest: Option<u64>,
+    sealed_end: u64,
+    /// The number that the next sample must have at least, if the crash log does not know better.
+    next: u64,
+    sealed_at: Option<UnixTime>,
+    cursors: Vec<Cursor>,
+}
+
+impl LastRun {
+    fn read(store: &Store) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: store.journal_id()?,
+            oldest: store.oldest()?.map(|oldest| oldest.first),
+            sealed_end: store.sealed_end()?,
+            next: store.next()?,
+            sealed_at: store.sealed_at()?,
+            cursors: store.cursors()?,
+        })
+    }
+
+    /// The open samples, from the crash log if there is one.
+    fn tail(&self, place: Option<&Place>, recovery: &mut Recovery) -> Tail {
+        let open: Vec<(u64, Sample)> =
+            place.map(|place| SampleLog::read(place, self.id, self.sealed_end)).unwrap_or_default();
+        let cursors_end = self.cursors.iter().map(|cursor| cursor.next).max().unwrap_or(0);
+        // A log that ends before a place where a backend has been is not of the last run.
+        let first = open.first().map(|(first, _)| *first).filter(|first| first + open.len() as u64 >= cursors_end);
+        let Some(first) = first else {
+            recovery.lost = self.next - self.sealed_end;
+            return Tail::new(self.next);
+        };
+        recovery.recovered = open.len() as u64;
+        recovery.lost = first - self.sealed_end;
+        recovery.clean = false;
+        let mut tail = Tail::new(first);
+        open.into_iter().for_each(|(_, sample)| tail.push(sample));
+        tail
+    }
+
+    /// The cursors of the configured sinks: of file and crash log the one that is further.
+    fn cursors(&self, place: Option<&Place>, tail: &Tail, sinks: &[String]) -> Vec<Cursor> {
+        let crash: Vec<Cursor> = place.map(|place| CursorFile::read(place, self.id)).unwrap_or_default();
+        let begin = self.oldest.unwrap_or(tail.first());
+        let mut cursors: Vec<Cursor> = Vec::new();
+        for sink in sinks {
+            if cursors.iter().any(|cursor| cursor.sink == *sink) {
+                continue;
+            }
+            let known =
+                self.cursors.iter().chain(&crash).filter(|cursor| cursor.sink == *sink && cursor.next <= tail.end());
+            let furthest = known.max_by_key(|cursor| cursor.next).cloned();
+            cursors.push(furthest.unwrap_or_else(|| Cursor::new(sink, begin)));
+        }
+        cursors
+    }
+}

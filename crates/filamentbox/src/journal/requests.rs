@@ -1,0 +1,76 @@
+//! What the network's thread asks the journal's thread. The channel has no bound of its own: a request in it is a task that waits for
+//! the answer.
+
+use std::ops::Range;
+
+use filamentbox_core::event::Event;
+use filamentbox_core::sample::{BoxName, Point};
+use filamentbox_core::time::UnixTime;
+use tokio::sync::oneshot;
+
+use super::{Account, Batch, Resolution, Rollup, Statistics};
+
+/// The way back. Dropped without an answer, it says [`super::Gone`].
+pub(super) type Reply<T> = oneshot::Sender<T>;
+
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Look at what came in.
+    Wake,
+    Read {
+        sink: String,
+        after: Option<u64>,
+        max: usize,
+        reply: Reply<Batch>,
+    },
+    Settle {
+        sink: String,
+        through: u64,
+        delivered: u64,
+        reply: Reply<()>,
+    },
+    Accounts {
+        reply: Reply<Vec<Account>>,
+    },
+    Statistics {
+        reply: Reply<Statistics>,
+    },
+    Events {
+        limit: usize,
+        reply: Reply<Vec<(u64, Event)>>,
+    },
+    Chunk {
+        from: u64,
+        selection: Selection,
+        reply: Reply<Chunk>,
+    },
+    Rollups {
+        resolution: Resolution,
+        range: Range<UnixTime>,
+        box_name: BoxName,
+        reply: Reply<Vec<Rollup>>,
+    },
+    Stop {
+        reply: Reply<()>,
+    },
+}
+
+/// Which points.
+#[derive(Clone, Debug)]
+pub(super) struct Selection {
+    pub(super) range: Range<UnixTime>,
+    pub(super) box_name: Option<BoxName>,
+}
+
+impl Selection {
+    pub(super) fn contains(&self, point: &Point) -> bool {
+        self.range.contains(&point.at) && self.box_name.as_ref().is_none_or(|name| *name == point.box_name)
+    }
+}
+
+/// Some points of an export, and the number to go on with; `None` when that was all.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) points: Vec<Point>,
+    pub(super) next: Option<u64>,
+}

@@ -1,0 +1,220 @@
+//! A damaged file: put aside, and saved from it what its checksums or its sense vouch for.
+
+use std::path::{Path, PathBuf};
+
+use filamentbox_core::sample::BoxName;
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, Row, params};
+
+use super::rollups::group_key;
+use super::{Block, CURSOR, Refused, Store, mark, unavailable};
+use crate::journal::codec::decode_group;
+use crate::journal::ledger::Cursor;
+use crate::journal::{OpenError, Resolution};
+
+/// Damaged files kept for a person to look at; the oldest go.
+const FILES_KEPT: u32 = 3;
+/// A next number that is further ahead of the last block is not believed.
+const NEXT_AHEAD: i64 = 1_000_000;
+/// What SQLite keeps beside a database, under the same name.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// What came out of a damaged file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::journal) struct Salvaged {
+    /// Where it is now.
+    pub(in crate::journal) renamed_to: PathBuf,
+    /// Blocks that are whole.
+    pub(in crate::journal) blocks: u64,
+    /// Blocks that were found and are not.
+    pub(in crate::journal) damaged: u64,
+    /// Samples in the whole blocks.
+    pub(in crate::journal) samples: u64,
+    /// Cursors of sinks.
+    pub(in crate::journal) cursors: u64,
+}
+
+impl Salvaged {
+    /// One sentence for a person.
+    pub(in crate::journal) fn describe(&self) -> String {
+        let Self { renamed_to, blocks, damaged, samples, cursors } = self;
+        format!(
+            "the journal's file was damaged; {samples} samples in {blocks} blocks and {cursors} backends' places were saved from it, \
+             {damaged} blocks were not; the damaged file is kept as {}",
+            renamed_to.display()
+        )
+    }
+}
+
+/// Puts a new file in the place of the damaged one at `path`, with what can be saved.
+///
+/// # Errors
+/// The damaged file cannot be renamed, or the new one not written.
+pub(super) fn replace(path: &Path, id: u64) -> Result<Salvaged, OpenError> {
+    let failed = |reason: String| OpenError::Unavailable { path: path.to_owned(), reason };
+    let aside = put_aside(path).map_err(|error| failed(format!("it is damaged, and cannot be renamed: {error}")))?;
+    let mut salvaged = Salvaged { renamed_to: aside.clone(), blocks: 0, damaged: 0, samples: 0, cursors: 0 };
+    let old = Connection::open_with_flags(&aside, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    // Of a file that SQLite does not even know as its own, nothing can be read.
+    let old = old.ok().filter(|old| old.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).is_ok());
+    let id = old.as_ref().and_then(|old| number(old, mark::JOURNAL_ID)).map_or(id, i64::cast_unsigned);
+    let (store, _) = Store::try_open(path, id, false).map_err(|refused| match refused {
+        Refused::Sqlite(error) => unavailable(path, &error),
+        Refused::Open(error) => error,
+        Refused::Damaged => failed("a new file is damaged at once; replace the disk".to_owned()),
+    })?;
+    if let Some(old) = &old {
+        copy(old, &store, &mut salvaged).map_err(|error| unavailable(path, &error))?;
+    }
+    store.close();
+    Ok(salvaged)
+}
+
+/// Renames the file to `NAME.corrupt-N` and keeps the newest of those.
+fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let named = |n: u32, companion: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".corrupt-{n}{companion}"));
+        PathBuf::from(name)
+    };
+    let prefix = format!("{}.corrupt-", path.file_name().unwrap_or_default().to_string_lossy());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names = std::fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut numbers: Vec<u32> = names.filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect();
+    numbers.sort_unstable();
+    let next = numbers.last().map_or(1, |last| last.saturating_add(1));
+    let too_many = (numbers.len() + 1).saturating_sub(FILES_KEPT as usize);
+    for n in &numbers[..too_many.min(numbers.len())] {
+        for companion in COMPANIONS.into_iter().chain([""]) {
+            let _ = std::fs::remove_file(named(*n, companion));
+        }
+    }
+    for companion in COMPANIONS {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(companion);
+        match std::fs::rename(&beside, named(next, companion)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    std::fs::rename(path, named(next, ""))?;
+    Ok(named(next, ""))
+}
+
+fn number(old: &Connection, name: &str) -> Option<i64> {
+    old.query_row("SELECT value FROM state WHERE name = ?1", [name], |row| row.get(0)).ok()
+}
+
+/// Calls `each` for the rows of `sql` as far as they can be read. Says whether that was to the end.
+fn rows_of(
+    old: &Connection,
+    sql: &str,
+    mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<bool> {
+    let Ok(mut statement) = old.prepare(sql) else { return Ok(false) };
+    let Ok(mut rows) = statement.query([]) else { return Ok(false) };
+    loop {
+        match rows.next() {
+            Ok(Some(row)) => each(row)?,
+            Ok(None) => return Ok(true),
+            Err(_) => return Ok(false),
+        }
+    }
+}
+
+/// # Errors
+/// Those of the new file alone.
+fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Result<()> {
+    let new = &new.connection;
+    new.execute_batch("BEGIN")?;
+    // From both ends, as reading stops at the first page that is not what it should be.
+    let mut end = 0;
+    for order in ["ASC", "DESC"] {
+        let sql = format!("SELECT first_seq, count, data, first_ms, last_ms FROM block ORDER BY first_seq {order}");
+        if rows_of(old, &sql, |row| copy_block(row, new, salvaged, &mut end))? {
+            break;
+        }
+    }
+    rows_of(old, "SELECT name, value FROM state", |row| {
+        let (Ok(name), Ok(numbers)) = (row.get::<_, String>(0), row.get::<_, String>(1)) else { return Ok(()) };
+        let cursor = name.strip_prefix(CURSOR).and_then(|sink| Cursor::parse(sink, &numbers));
+        if cursor.is_some() {
+            salvaged.cursors += 1;
+            new.execute("INSERT OR REPLACE INTO state VALUES (?1, ?2)", params![name, numbers])?;
+        }
+        Ok(())
+    })?;
+    for resolution in Resolution::ALL {
+        copy_rollups(old, new, resolution)?;
+    }
+    copy_events(old, new)?;
+    // Without the mark, no block is rolled up a second time rather than twice.
+    let rolled = number(old, mark::ROLLED).unwrap_or(end).clamp(0, end.max(0));
+    let next = number(old, mark::NEXT).filter(|next| (end..=end.saturating_add(NEXT_AHEAD)).contains(next));
+    let marks = [
+        (mark::BLOCKS, Some(super::int(salvaged.blocks))),
+        (mark::SAMPLES, Some(super::int(salvaged.samples))),
+        (mark::ROLLED, Some(rolled)),
+        (mark::NEXT, next),
+        (mark::SEALED_AT, number(old, mark::SEALED_AT)),
+    ];
+    for (name, value) in marks {
+        if let Some(value) = value {
+            new.execute("INSERT OR REPLACE INTO state VALUES (?1, ?2)", params![name, value])?;
+        }
+    }
+    new.execute_batch("COMMIT")
+}
+
+fn copy_block(row: &Row<'_>, new: &Connection, salvaged: &mut Salvaged, end: &mut i64) -> rusqlite::Result<()> {
+    let Ok(Block { at, points }) = Block::from_row(row) else { return Ok(()) };
+    let Ok(points) = points else {
+        salvaged.damaged += 1;
+        return Ok(());
+    };
+    let times = || points.iter().map(|point| point.at.millis());
+    let copied = new.execute(
+        "INSERT OR IGNORE INTO block VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            super::int(at.first),
+            super::int(points.len() as u64),
+            times().min(),
+            times().max(),
+            row.get::<_, Value>(2)?
+        ],
+    )?;
+    if copied > 0 {
+        salvaged.blocks += 1;
+        salvaged.samples += points.len() as u64;
+        *end = (*end).max(super::int(at.end));
+    }
+    Ok(())
+}
+
+fn copy_rollups(old: &Connection, new: &Connection, resolution: Resolution) -> rusqlite::Result<()> {
+    let table = resolution.table();
+    rows_of(old, &format!("SELECT start_s, box, data FROM {table}"), |row| {
+        let (Ok(start), Ok(name), Ok(data)) = (row.get::<_, i64>(0), row.get::<_, String>(1), row.get::<_, Vec<u8>>(2))
+        else {
+            return Ok(());
+        };
+        if BoxName::new(&name).is_none() || decode_group(group_key(resolution, start), &data).is_err() {
+            return Ok(());
+        }
+        new.execute(&format!("INSERT OR IGNORE INTO {table} VALUES (?1, ?2, ?3)"), params![start, name, data]).map(drop)
+    })
+    .map(drop)
+}
+
+/// Events have no checksum: a row that can be read is believed.
+fn copy_events(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
+    rows_of(old, "SELECT * FROM event", |row| {
+        let values: Vec<Value> = (0..6).filter_map(|column| row.get(column).ok()).collect();
+        match new.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?)", rusqlite::params_from_iter(values)) {
+            // It breaks the table's rules, or has too few values.
+            Err(error) if !super::is_full(&error) => Ok(()),
+            other => other.map(drop),
+        }
+    })
+    .map(drop)
+}

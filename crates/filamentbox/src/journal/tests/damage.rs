@@ -1,0 +1,226 @@
+//! Damaged, foreign and unusable files.
+
+use std::collections::HashSet;
+
+/// The size of a page of the file.
+const PAGE: usize = 1024;
+
+use rusqlite::Connection;
+
+use super::*;
+
+/// A journal of 3000 samples, 500 of them delivered, closed; and its points.
+fn written(folders: &Folders) -> Vec<Point> {
+    let mut rig = Rig::open(folders.options());
+    rig.take(3000);
+    let batch = rig.read("a", 500);
+    rig.acknowledge("a", batch.through, 500);
+    let mut points = batch.points;
+    points.extend(rig.read("a", 2500).points);
+    rig.stop();
+    points
+}
+
+/// Opens what was damaged: whatever comes out was there before, in order, and the books balance.
+fn check(folders: &Folders, points: &[Point], what: &str) -> Option<usize> {
+    let mut rig = match Rig::try_open(folders.options()) {
+        Ok(rig) => rig,
+        // The version number itself was hit.
+        Err(OpenError::NewerSchema { .. } | OpenError::Foreign { .. }) => return None,
+        Err(error) => panic!("{what}: {error}"),
+    };
+    rig.take(20);
+    let salvaged = rig.deliver_patiently("a");
+    let account = rig.account("a");
+    assert_eq!(account.waiting, 0, "{what}");
+    let known: HashSet<i64> = times(points).into_iter().collect();
+    let old: Vec<i64> = times(&salvaged[..salvaged.len() - 20]);
+    assert!(old.iter().all(|time| known.contains(time)), "{what}: a point that never was");
+    assert!(old.is_sorted() && old.windows(2).all(|pair| pair[0] != pair[1]), "{what}: out of order");
+    rig.event_texts();
+    rig.pass(Duration::from_secs(7200));
+    rig.account("a");
+    rig.stop();
+    Some(old.len())
+}
+
+/// Pseudo-random numbers, the same in every run.
+fn mixed(seed: u64) -> u64 {
+    let x = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 8
+}
+
+#[test]
+fn any_damage_leaves_a_working_journal() {
+    let original = Folders::new();
+    let points = written(&original);
+    let whole = bytes_of(&original.options().path);
+    let mut saved = 0;
+    for seed in 0..60 {
+        let folders = Folders::new();
+        let mut bytes = whole.clone();
+        let at = mixed(seed) as usize % bytes.len();
+        let what = match seed % 5 {
+            0 => {
+                bytes.truncate(at);
+                "cut off"
+            }
+            1 => {
+                bytes[at] ^= 1 << (seed % 8);
+                "a bit flipped"
+            }
+            2 => {
+                let end = (at + 600).min(bytes.len());
+                bytes[at..end].iter_mut().enumerate().for_each(|(i, byte)| *byte = mixed(i as u64) as u8);
+                "600 bytes of garbage"
+            }
+            3 => {
+                let page = at / PAGE * PAGE;
+                bytes[page..page + PAGE].fill(0);
+                "a page of zeros"
+            }
+            _ => {
+                bytes.iter_mut().enumerate().for_each(|(i, byte)| *byte = mixed(seed + i as u64) as u8);
+                "garbage"
+            }
+        };
+        std::fs::write(&folders.options().path, &bytes).unwrap();
+        saved += check(&folders, &points, &format!("{what}, seed {seed}")).unwrap_or(0);
+    }
+    println!("{saved} of {} undelivered samples came through 60 damaged files", 60 * 2500);
+    assert!(saved > 30 * 2500 / 2);
+}
+
+#[test]
+fn a_damaged_file_is_kept_and_what_is_whole_is_saved() {
+    let folders = Folders::new();
+    let points = written(&folders);
+    let path = folders.options().path;
+    let mut bytes = bytes_of(&path);
+    // The first page's tables are gone; SQLite calls that malformed.
+    bytes[100..108].fill(0xff);
+    std::fs::write(&path, &bytes).unwrap();
+    let mut rig = Rig::open(folders.options());
+    assert_eq!(rig.recovery.renamed_to, Some(folders.disk.path().join("journal.db.corrupt-1")));
+    assert!(!rig.recovery.clean && rig.recovery.events()[0].text.contains("damaged"));
+    rig.account("a");
+    rig.stop();
+
+    for round in 2..=5 {
+        std::fs::write(&path, b"This is no database, but it is long enough to look like one.").unwrap();
+        let rig = Rig::open(folders.options());
+        assert_eq!(rig.recovery.renamed_to, Some(folders.disk.path().join(format!("journal.db.corrupt-{round}"))));
+        rig.stop();
+    }
+    let names =
+        std::fs::read_dir(folders.disk.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut kept: Vec<String> = names.filter(|name| name.contains("corrupt")).collect();
+    kept.sort();
+    assert_eq!(kept, ["journal.db.corrupt-3", "journal.db.corrupt-4", "journal.db.corrupt-5"]);
+    assert_eq!(points.len(), 3000);
+}
+
+/// Fills a leaf of a table (type 13) that is full of blobs, in the middle of the file.
+fn damage_a_page_of_blocks(bytes: &mut [u8]) {
+    let is_leaf = |page: &&mut [u8]| page[0] == 13 && page.iter().filter(|byte| **byte == 0).count() < PAGE / 10;
+    let mut leaves: Vec<&mut [u8]> = bytes.chunks_mut(PAGE).skip(1).filter(is_leaf).collect();
+    let middle = leaves.len() / 2;
+    leaves[middle].fill(0xa5);
+}
+
+/// A page in the middle: everything around it comes through, from both ends, and the cursor too.
+#[test]
+fn blocks_around_the_damage_are_saved_with_the_cursor() {
+    let folders = Folders::new();
+    let points = written(&folders);
+    let path = folders.options().path;
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("UPDATE state SET value = 0 WHERE name = 'stopped cleanly'", []).unwrap();
+    drop(connection);
+    let mut bytes = bytes_of(&path);
+    damage_a_page_of_blocks(&mut bytes);
+    std::fs::write(&path, &bytes).unwrap();
+    let mut rig = Rig::open(folders.options());
+    assert!(rig.recovery.renamed_to.is_some());
+    let account = rig.account("a");
+    assert_eq!((account.delivered, account.sampled), (500, 3000));
+    let salvaged = rig.deliver_all("a");
+    assert!(salvaged.len() > 800 && salvaged.len() < 2500, "{} of 2500", salvaged.len());
+    assert_eq!(times(&salvaged).last(), times(&points).last());
+    assert_eq!(rig.account("a").evicted, 2500 - salvaged.len() as u64);
+}
+
+#[test]
+fn a_block_with_a_wrong_checksum_is_skipped_counted_and_told() {
+    let folders = Folders::new();
+    written(&folders);
+    let connection = Connection::open(folders.options().path).unwrap();
+    let (first, count): (i64, u64) = connection
+        .query_row("SELECT first_seq, count FROM block WHERE first_seq > 1000 LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)? as u64))
+        })
+        .unwrap();
+    connection.execute("UPDATE block SET data = zeroblob(length(data)) WHERE first_seq = ?1", [first]).unwrap();
+    drop(connection);
+    let mut rig = Rig::open(folders.options());
+    assert_eq!(rig.recovery.renamed_to, None, "the file itself is whole");
+    assert_eq!(rig.deliver_all("a").len() as u64, 2500 - count);
+    let account = rig.account("a");
+    assert_eq!((account.evicted, account.sampled), (count, 3000));
+    assert_eq!(rig.event_texts().iter().filter(|text| text.contains("block")).count(), 1);
+    assert_eq!(rig.statistics().evicted, count);
+}
+
+/// The file of a daemon that runs is damaged under it, as bad memory cards do.
+#[test]
+fn damage_found_while_running_is_repaired_while_running() {
+    let folders = Folders::new();
+    let mut rig = Rig::open(folders.options());
+    rig.take(3000);
+    rig.pass(Duration::from_secs(3600));
+    let connection = rig.worker.disk.store().unwrap().connection();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    connection.execute_batch("PRAGMA cache_size = 0; PRAGMA shrink_memory").unwrap();
+    let path = folders.options().path;
+    let mut bytes = bytes_of(&path);
+    damage_a_page_of_blocks(&mut bytes);
+    std::fs::write(&path, &bytes).unwrap();
+    let salvaged = rig.deliver_patiently("a");
+    let account = rig.account("a");
+    assert_eq!((account.delivered, account.waiting, account.sampled), (salvaged.len() as u64, 0, 3000));
+    assert!(account.evicted > 0 && !salvaged.is_empty());
+    assert!(rig.event_texts().iter().any(|text| text.contains("was damaged")), "{:?}", rig.event_texts());
+    rig.take(100);
+    assert_eq!(rig.account("a").sampled, 3100);
+    assert_eq!(rig.deliver_all("a").len(), 100);
+}
+
+#[track_caller]
+fn check_refused(options: Options, says: &str) {
+    let before = std::fs::read(&options.path).ok();
+    let path = options.path.clone();
+    let error = Rig::try_open(options).err().expect("refused");
+    assert!(error.to_string().contains(says), "{error}");
+    assert_eq!(std::fs::read(&path).ok(), before, "nothing was changed");
+}
+
+#[test]
+fn files_that_are_not_for_us_are_left_alone() {
+    let folders = Folders::new();
+    written(&folders);
+    let connection = Connection::open(folders.options().path).unwrap();
+    connection.execute_batch("PRAGMA user_version = 2").unwrap();
+    drop(connection);
+    check_refused(folders.options(), "has format 2");
+
+    let folders = Folders::new();
+    let connection = Connection::open(folders.options().path).unwrap();
+    connection.execute_batch("CREATE TABLE unsent_batches (id INTEGER)").unwrap();
+    drop(connection);
+    check_refused(folders.options(), "another program's database");
+
+    let missing = folders.disk.path().join("missing/journal.db");
+    check_refused(Options { path: missing, ..folders.options() }, "missing does not exist");
+    let folder = folders.disk.path().to_owned();
+    check_refused(Options { path: folder, ..folders.options() }, "it is a folder");
+}

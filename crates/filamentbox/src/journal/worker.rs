@@ -1,0 +1,308 @@
+//! The journal's thread: takes in, seals, answers, tidies up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use filamentbox_core::event::{Event, EventKind, Severity};
+use filamentbox_core::time::{Clock, Monotonic};
+use tokio::sync::Notify;
+
+use super::codec::POINTS_MAX;
+use super::crash::{CursorFile, Place};
+use super::disk::Disk;
+use super::intake::{Item, Shared};
+use super::ledger::Ledger;
+use super::limits::{Episode, Limits};
+use super::requests::Request;
+use super::seal::{Open, Rule};
+use super::store::{Commit, PendingEvent, Sealed};
+use super::tail::Tail;
+use crate::runtime::clock::Clocks;
+
+/// Events in memory at most, while the disk fails; then the oldest go.
+const EVENTS_PENDING_MAX: usize = 1_000;
+/// An event that is no error is on disk after this time.
+const EVENT_PATIENCE: Duration = Duration::from_secs(600);
+/// Cursors that have moved far are on disk after this time.
+const CURSOR_PATIENCE: Duration = Duration::from_secs(60);
+/// "Far": so many sealed samples would be sent again after a power cut. A commit for fewer is not worth its wear. After a crash of
+/// the program nothing is sent again; without a crash log, every sample counts.
+const CURSOR_FAR: u64 = 1_000;
+
+/// Owns the file and the open samples. Its own state is whole between any two steps, so that [`Worker::run`] can be called again
+/// after a panic.
+#[derive(Debug)]
+pub struct Worker {
+    pub(super) rule: Rule,
+    pub(super) limits: Limits,
+    pub(super) batch_size: u64,
+    pub(super) clocks: Arc<Clocks>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) notifies: Arc<HashMap<String, Arc<Notify>>>,
+    /// `None` once stopped, as are the requests.
+    pub(super) items: Option<Receiver<Item>>,
+    pub(super) requests: Option<Receiver<Request>>,
+    pub(super) disk: Disk,
+    pub(super) tail: Tail,
+    pub(super) ledger: Ledger,
+    pub(super) crash: Option<(Place, CursorFile)>,
+    /// Oldest first, not yet on disk.
+    pub(super) events: Vec<PendingEvent>,
+    pub(super) next_event: u64,
+    /// An error is among the events.
+    pub(super) urgent: bool,
+    pub(super) drained_at: Monotonic,
+    pub(super) committed_at: Monotonic,
+    /// Of [`Shared::dropped`], so many are accounted for.
+    pub(super) dropped_seen: u64,
+    /// Samples lost since the start, other than by dropping.
+    pub(super) evicted: u64,
+    pub(super) losing: Episode,
+    pub(super) tidying: super::limits::Tidying,
+    pub(super) reference: super::limits::Reference,
+    /// When the newest sample since the last turn was taken.
+    pub(super) newest_taken: Option<Monotonic>,
+    /// Set while `run` runs.
+    pub(super) running: bool,
+}
+
+impl Worker {
+    /// The body of the journal's thread; returns after [`super::Handle::stop`]. Adds to `progress` at least once a minute or two.
+    /// After a panic it can be called again and goes on.
+    pub fn run(&mut self, progress: &AtomicU64) {
+        if std::mem::replace(&mut self.running, true) {
+            self.disk.forget_connection();
+            self.record(Severity::Error, "the journal's thread failed and was started again".to_owned());
+        }
+        while self.requests.is_some() {
+            progress.fetch_add(1, Ordering::Relaxed);
+            let wait = self.turn();
+            match self.requests.as_ref().map(|requests| requests.recv_timeout(wait)) {
+                Some(Ok(request)) => self.serve(request),
+                Some(Err(RecvTimeoutError::Timeout)) | None => {}
+                Some(Err(RecvTimeoutError::Disconnected)) => self.finish(),
+            }
+        }
+        self.running = false;
+    }
+
+    /// Does what is due, and says how long nothing will be.
+    pub(super) fn turn(&mut self) -> Duration {
+        loop {
+            self.shared.waking.store(false, Ordering::SeqCst);
+            let clock = self.take_in();
+            self.keep(&clock);
+            self.tell_sinks();
+            if let Some(newest) = self.newest_taken.take() {
+                self.clocks.stored(newest);
+            }
+            let wake_at = self.wake_at();
+            self.shared.wake_at.store(wake_at, Ordering::SeqCst);
+            // What came before the new mark was set did not see it.
+            if self.shared.next.load(Ordering::SeqCst) < wake_at {
+                return self.clocks.real_until(self.deadline(clock.now));
+            }
+        }
+    }
+
+    /// Empties the channel, gives samples their wall times, and counts what was lost on the way.
+    pub(super) fn take_in(&mut self) -> Clock {
+        let clock = self.clocks.read();
+        while let Some(Ok(item)) = self.items.as_ref().map(|items| items.try_recv()) {
+            self.shared.queued.fetch_sub(1, Ordering::SeqCst);
+            match item {
+                Item::Sample(sample) => {
+                    self.newest_taken = Some(sample.taken_at);
+                    self.tail.push(sample);
+                }
+                Item::Event(event) => self.record_event(event, clock),
+            }
+        }
+        self.drained_at = clock.now;
+        self.tail.stamp(&clock);
+        let dropped = self.shared.dropped.load(Ordering::SeqCst);
+        let lost = dropped - self.dropped_seen;
+        if lost > 0 {
+            self.dropped_seen = dropped;
+            self.ledger.lose_unnumbered(lost);
+            self.report_loss(clock.now, "the journal's thread was stuck, and samples were dropped");
+        }
+        self.report_news();
+        clock
+    }
+
+    /// Seals, persists and tidies up, as far as it is due and the disk plays along.
+    fn keep(&mut self, clock: &Clock) {
+        if self.disk.is_ready(clock.now) && self.due(clock.now).is_some_and(|due| due <= clock.now) {
+            self.commit(clock, false);
+        }
+        self.push_out_excess(clock.now);
+        if self.disk.is_ready(clock.now) && self.tidying.due <= clock.now {
+            self.tidy_up(clock);
+        }
+        self.report_news();
+    }
+
+    /// When to commit next.
+    fn due(&self, now: Monotonic) -> Option<Monotonic> {
+        if let Some(retry_at) = self.disk.retry_at() {
+            return Some(retry_at);
+        }
+        if self.urgent {
+            return Some(now);
+        }
+        let seal = self.rule.due(self.open(now)).map(|due| now + due);
+        let events = self.events.first().map(|event| event.received + EVENT_PATIENCE);
+        let far = if self.crash.is_some() { CURSOR_FAR } else { 1 };
+        let cursors = (self.ledger.unsaved(self.tail.first()) >= far).then(|| self.committed_at + CURSOR_PATIENCE);
+        [seal, events, cursors].into_iter().flatten().min()
+    }
+
+    fn open(&self, now: Monotonic) -> Open {
+        let (first, end) = (self.tail.first(), self.tail.stamped_end());
+        let age = |seq: u64| if seq < end { self.tail.taken_at(seq).map(|taken_at| now.since(taken_at)) } else { None };
+        Open {
+            count: usize::try_from(end - first).unwrap_or(usize::MAX),
+            oldest: age(first),
+            undelivered: self.ledger.slowest().and_then(|slowest| age(slowest.max(first))),
+        }
+    }
+
+    fn deadline(&self, now: Monotonic) -> Monotonic {
+        let looked = self.drained_at + self.rule.patience();
+        let tidy = if self.disk.retry_at().is_some() { looked } else { self.tidying.due };
+        [Some(looked), Some(tidy), self.due(now)].into_iter().flatten().min().unwrap_or(looked)
+    }
+
+    /// The number at which the intake must wake this thread: a batch is full for some sink, or the channel is half full.
+    fn wake_at(&self) -> u64 {
+        let end = self.tail.end();
+        if self.rule.durability == filamentbox_core::config::Durability::Each || self.clocks.is_scaled() {
+            return end + 1;
+        }
+        let batches = self.ledger.cursors().map(|cursor| cursor.next + self.batch_size).filter(|full| *full > end);
+        batches.min().unwrap_or(u64::MAX).min(end + (self.rule.queue_max as u64 / 2).max(1))
+    }
+
+    fn tell_sinks(&mut self) {
+        let end = self.tail.stamped_end();
+        for entry in self.ledger.entries_mut() {
+            let waiting = end.saturating_sub(entry.cursor.next);
+            if entry.to_notify && waiting >= self.batch_size.max(1) {
+                entry.to_notify = false;
+                if let Some(notify) = self.notifies.get(&entry.cursor.sink) {
+                    notify.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Writes everything that is not on disk, in one transaction.
+    pub(super) fn commit(&mut self, clock: &Clock, clean: bool) -> bool {
+        for event in &mut self.events {
+            event.event.at = event.event.at.or_else(|| clock.wall_at(event.received));
+        }
+        let (mut first, end) = (self.tail.first(), self.tail.stamped_end());
+        let mut points = self.tail.points_from(first);
+        let mut blocks = Vec::new();
+        while first < end {
+            let chunk: Vec<_> = points.by_ref().take(POINTS_MAX).collect();
+            blocks.push(Sealed::new(first, &chunk));
+            first += chunk.len() as u64;
+        }
+        drop(points);
+        let commit = Commit {
+            blocks: &blocks,
+            cursors: self.ledger.cursors().collect(),
+            events: &self.events,
+            next: self.tail.end(),
+            now: clock.wall,
+            clean,
+        };
+        if !self.disk.commit(clock.now, &commit) {
+            return false;
+        }
+        self.tail.forget_before(end);
+        self.events.clear();
+        self.urgent = false;
+        self.ledger.mark_saved();
+        self.committed_at = clock.now;
+        self.enforce_caps(clock);
+        true
+    }
+
+    /// Makes room in memory: the disk fails, or the wall clock is not known.
+    fn push_out_excess(&mut self, now: Monotonic) {
+        let excess = self.tail.len().saturating_sub(self.rule.queue_max) as u64;
+        if excess == 0 {
+            return;
+        }
+        let from = self.tail.first() + excess;
+        self.tail.forget_before(from);
+        self.ledger.evict_before(from);
+        self.evicted += excess;
+        self.write_cursor_file();
+        self.report_loss(now, "the memory for samples is full, and the oldest were lost");
+    }
+
+    /// The last act.
+    pub(super) fn finish(&mut self) {
+        let clock = self.take_in();
+        self.report_news();
+        let written = self.commit(&clock, true);
+        self.report_news();
+        self.disk.close();
+        if let Some((place, _)) = self.crash.take()
+            && written
+            && self.tail.len() == 0
+        {
+            place.remove();
+        }
+        if !written || self.tail.len() > 0 {
+            tracing::warn!(samples = self.tail.len(), "stopped with samples that are not on disk");
+        }
+        self.requests = None;
+        self.items = None;
+    }
+
+    /// The cursors moved: a crash from now on must not send again.
+    pub(super) fn write_cursor_file(&mut self) {
+        let Some((_, file)) = &mut self.crash else { return };
+        if let Err(error) = file.write(self.ledger.cursors()) {
+            tracing::warn!(%error, "the crash log of the backends' places cannot be written");
+        }
+    }
+
+    fn report_news(&mut self) {
+        for (severity, text) in self.disk.take_news() {
+            self.record(severity, text);
+        }
+    }
+
+    /// One event an episode, one line in the log.
+    pub(super) fn report_loss(&mut self, now: Monotonic, text: &str) {
+        if self.losing.begins(now) {
+            tracing::error!("{text}");
+            self.record(Severity::Error, text.to_owned());
+        }
+    }
+
+    /// An event of the journal's own.
+    pub(super) fn record(&mut self, severity: Severity, text: String) {
+        let clock = self.clocks.read();
+        self.record_event(Event { at: clock.wall, box_name: None, kind: EventKind::Daemon, severity, text }, clock);
+    }
+
+    fn record_event(&mut self, mut event: Event, clock: Clock) {
+        event.at = event.at.or(clock.wall);
+        self.urgent |= event.severity == Severity::Error;
+        if self.events.len() >= EVENTS_PENDING_MAX {
+            self.events.remove(0);
+        }
+        self.events.push(PendingEvent { id: self.next_event, event, received: clock.now });
+        self.next_event += 1;
+    }
+}

@@ -1,0 +1,133 @@
+//! The thread of one sensor: read, stamp, hand over. It may hang in its bus for ever; the readings then simply age.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use filamentbox_core::config::Settings;
+use filamentbox_core::sample::{BoxName, Measurement, NoData};
+use filamentbox_core::snapshot::Reading;
+use filamentbox_core::time::Monotonic;
+use filamentbox_core::units::{Celsius, RelativeHumidity};
+use filamentbox_devices::sensors::{self, OpenContext, Sensor};
+use tracing::{debug, info, warn};
+
+use super::clock::Clocks;
+use super::control::ControlInput;
+use super::trace::Trace;
+
+/// While no sensor is found, it is looked for at most this seldom.
+const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(30);
+
+/// One sensor's thread.
+pub struct Sensing {
+    /// Which box.
+    pub box_index: usize,
+    /// Its name, for the trace.
+    pub box_name: BoxName,
+    /// Where the sensor's keys are.
+    pub settings: Settings,
+    /// What a sensor needs beside its keys.
+    pub context: OpenContext,
+    /// From one reading to the next.
+    pub interval: Duration,
+    /// Calibration.
+    pub temperature_offset_c: f64,
+    /// Calibration.
+    pub humidity_offset_pct: f64,
+    /// The clocks.
+    pub clocks: Arc<Clocks>,
+    /// Where readings go. Full means that control is busy; the reading is dropped and counted.
+    pub control: SyncSender<ControlInput>,
+    /// Ends the thread when its other end is dropped.
+    pub stop: Receiver<()>,
+    /// `--trace`.
+    pub trace: Option<Trace>,
+    /// The sensor, once it was found.
+    pub sensor: Option<Box<dyn Sensor>>,
+}
+
+impl Sensing {
+    /// Reads until told to stop.
+    pub fn run(&mut self) {
+        let mut due = self.clocks.read().now;
+        let mut search_pause = self.interval;
+        loop {
+            let result = self.read();
+            search_pause = match self.sensor {
+                Some(_) => self.interval,
+                None => (search_pause * 2).min(LONGEST_SEARCH_PAUSE.max(self.interval)),
+            };
+            let finished_at = self.hand_over(result);
+            due = next_due(due, finished_at, search_pause);
+            if self.wait_until(due).is_break() {
+                return;
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Measurement, NoData> {
+        if self.sensor.is_none() {
+            let sensor = sensors::open(&self.settings, &self.context)?;
+            info!(r#box = %self.box_name, "sensor: {}", sensor.describe());
+            self.sensor = Some(sensor);
+        }
+        let sensor = self.sensor.as_mut().ok_or_else(|| NoData::NotPresent("not opened".to_owned()))?;
+        let result = sensor.read().and_then(|measurement| self.calibrate(measurement));
+        if matches!(result, Err(NoData::NotPresent(_) | NoData::Bus(_))) {
+            self.sensor = None;
+        }
+        result
+    }
+
+    fn calibrate(&self, raw: Measurement) -> Result<Measurement, NoData> {
+        let temperature_c = raw.temperature.degrees() + self.temperature_offset_c;
+        let humidity_pct = (raw.humidity.percent() + self.humidity_offset_pct).clamp(0.0, 100.0);
+        let temperature = Celsius::new(temperature_c);
+        let humidity = RelativeHumidity::new(humidity_pct);
+        match (temperature, humidity) {
+            (Some(temperature), Some(humidity)) => Ok(Measurement { temperature, humidity, ..raw }),
+            _ => Err(NoData::Implausible(format!("{temperature_c} °C after calibration"))),
+        }
+    }
+
+    /// Stamps what was read and tells control. Returns the moment of the stamp.
+    fn hand_over(&mut self, result: Result<Measurement, NoData>) -> Monotonic {
+        let clock = self.clocks.read();
+        let input = match result {
+            Ok(measurement) => {
+                if let Some(trace) = &mut self.trace {
+                    trace.sample(&self.box_name, &measurement);
+                }
+                debug!(r#box = %self.box_name, "{}, {}", measurement.temperature, measurement.humidity);
+                ControlInput::Reading(self.box_index, Reading::at(clock, measurement))
+            }
+            Err(reason) => ControlInput::NoData(self.box_index, reason),
+        };
+        // A full inbox means that control hangs: the reading goes the way of all readings then, and heat with it.
+        if self.control.try_send(input).is_err() {
+            warn!(r#box = %self.box_name, "control does not take readings");
+        }
+        clock.now
+    }
+
+    fn wait_until(&self, due: Monotonic) -> std::ops::ControlFlow<()> {
+        loop {
+            let wait = self.clocks.real_until(due);
+            if wait.is_zero() {
+                return std::ops::ControlFlow::Continue(());
+            }
+            match self.stop.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return std::ops::ControlFlow::Break(()),
+            }
+        }
+    }
+}
+
+/// The next moment on the grid of `interval`. Moments that have passed meanwhile are skipped, not made up for: then the grid
+/// begins anew at the reading that was late.
+fn next_due(due: Monotonic, finished_at: Monotonic, interval: Duration) -> Monotonic {
+    let next = due + interval;
+    if next > finished_at { next } else { finished_at + interval }
+}

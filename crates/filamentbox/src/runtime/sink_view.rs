@@ -1,0 +1,45 @@
+//! What a backend's task says of itself, for those who show it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use filamentbox_core::time::UnixTime;
+
+/// A backend's state.
+#[derive(Clone, Debug, Default)]
+pub struct SinkStatus {
+    /// Whether the last try succeeded; `None` before the first.
+    pub connected: Option<bool>,
+    /// Failures since the last success.
+    pub consecutive_failures: u32,
+    /// When the server last took points.
+    pub last_write: Option<UnixTime>,
+    /// The last failure's reason, until the next success.
+    pub last_error: Option<String>,
+    /// Points that the server has accepted and may still lose.
+    pub unconfirmed: u64,
+}
+
+/// A backend's name and the status its task keeps.
+#[derive(Clone, Debug)]
+pub struct SinkView {
+    /// Its type string.
+    pub name: &'static str,
+    status: Arc<Mutex<SinkStatus>>,
+}
+
+impl SinkView {
+    /// A backend that has not been tried yet.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, status: Arc::default() }
+    }
+
+    /// The status now.
+    pub fn status(&self) -> SinkStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes the status.
+    pub fn change(&self, change: impl FnOnce(&mut SinkStatus)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,308 @@
+//! From settings to a daemon at work, in the order in which things must come up: the guard before anything that could want
+//! an output, the journal before anything that could sample.
+
+use std::collections::VecDeque;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use filamentbox_core::chamber::{Chamber, Wanted};
+use filamentbox_core::config::Config;
+use filamentbox_core::delivery::Delivery;
+use filamentbox_core::event::{Event, EventKind, Severity};
+use filamentbox_core::time::UnixTime;
+use filamentbox_devices::sensors::sim::SimulatedBox;
+use filamentbox_devices::sensors::{Now, OpenContext, Origin, SENSORS};
+use rustix::fs::Mode;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::clock::{Clocks, boottime, wall};
+use super::control::{Control, ControlInput, INBOX, Snapshots};
+use super::delivering::{Delivering, Doubt, Phase, policy};
+use super::folder::DataFolder;
+use super::guard::{self, GuardLink, GuardLost};
+use super::net::{self, MakeTask, Net};
+use super::sensing::Sensing;
+use super::sink_view::SinkView;
+use super::supervisor::{Fate, Notice, spawn};
+use super::trace::Trace;
+use super::{Options, Running};
+use crate::journal::{self, Handle, Intake};
+use crate::sinks::{self, Labels};
+use crate::web::Daemon;
+
+/// RAM-backed folders in which the open block survives a crash of the program, best first.
+const CRASH_LOG_DIRS: [&str; 2] = ["/dev/shm", "/run/shm"];
+
+/// Two signals closer together than this are one request to stop.
+const SAME_REQUEST: Duration = Duration::from_millis(300);
+
+/// What every part of the start needs.
+struct Start {
+    options: Options,
+    clocks: Arc<Clocks>,
+    notices: Sender<Notice>,
+    simulation: Option<SimulatedBox>,
+}
+
+/// Starts everything.
+///
+/// # Errors
+/// What keeps the daemon from running at all: the data folder, the journal, the socket, the guard. A missing sensor or an
+/// unreachable backend does not.
+pub fn start(options: Options) -> Result<Running> {
+    options.loaded.warnings.iter().for_each(|warning| warn!("{warning}"));
+    // What this process makes is nobody else's to read, but for its group.
+    rustix::process::umask(Mode::from_raw_mode(0o027));
+    let folder = DataFolder::open(&options.data_dir)?;
+    let (notice_sender, notices) = channel();
+    let started = Arc::new(AtomicBool::new(false));
+    forward_signals(notice_sender.clone(), started.clone())?;
+
+    let socket = folder.free_socket()?;
+    let listener = net::bind(&socket).with_context(|| {
+        format!(
+            "the socket {} cannot be opened (a path of at most 107 bytes can; --data-dir sets it)",
+            socket.display()
+        )
+    })?;
+    let (guard_link, guard) = start_guard(&options)?;
+    let journal_path = folder.path().join(&options.loaded.config.journal_path);
+    let clocks = Arc::new(make_clocks(&options, &journal_path));
+    let simulation = make_simulation(&options, &clocks);
+    let start = Start { options, clocks, notices: notice_sender, simulation };
+
+    let (intake, journal) = start.journal(journal_path)?;
+    let (control, snapshots) = start.control(guard_link, intake)?;
+    let sensors = start.sensors(&control)?;
+    let phase = start.net(listener, &control, snapshots, journal)?;
+    started.store(true, Ordering::SeqCst);
+    Ok(Running { control, sensors, phase, notices, guard, socket, _folder: folder })
+}
+
+impl Start {
+    fn config(&self) -> &Config {
+        &self.options.loaded.config
+    }
+
+    fn journal(&self, path: PathBuf) -> Result<(Intake, Handle)> {
+        let config = self.config();
+        let options = journal::Options {
+            path,
+            crash_log_dir: crash_log_dir().or_else(|| {
+                warn!(
+                    "there is no RAM disk ({}): a crash of the program loses the open samples",
+                    CRASH_LOG_DIRS.join(", ")
+                );
+                None
+            }),
+            durability: config.durability,
+            queue_max_size: config.queue_max_size,
+            max_batches: config.max_batches,
+            retention: config.retention,
+            max_bytes: config.history_max_mb * 1_000_000,
+            sinks: config.backends.clone(),
+            batch_size: config.batch_size as u64,
+            clocks: self.clocks.clone(),
+        };
+        let (intake, handle, mut worker, recovery) = journal::open(options).context("the journal cannot be opened")?;
+        let at = self.clocks.read().wall;
+        for event in recovery.events() {
+            super::control::write_log(&event);
+            handle.event(event);
+        }
+        let text = format!("filamentbox {} started, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
+        let started = Event { at, box_name: None, kind: EventKind::Daemon, severity: Severity::Info, text };
+        super::control::write_log(&started);
+        handle.event(started);
+        let progress = AtomicU64::new(0);
+        spawn("journal", Fate::Restart, self.notices.clone(), move || worker.run(&progress))?;
+        Ok((intake, handle))
+    }
+
+    fn control(
+        &self,
+        guard: Option<GuardLink>,
+        intake: Intake,
+    ) -> Result<(SyncSender<ControlInput>, watch::Receiver<Snapshots>)> {
+        let (sender, inbox) = sync_channel(INBOX);
+        let now = self.clocks.read().now;
+        let boxes = self.config().boxes.iter();
+        let chambers: Vec<Chamber> = boxes.map(|config| Chamber::new(config.clone(), now)).collect();
+        let shown: Snapshots = Arc::new(chambers.iter().map(|chamber| chamber.snapshot(now)).collect());
+        let (snapshots, receiver) = watch::channel(shown);
+        let wants_outputs = self.config().boxes.iter().any(|config| config.heater.enabled || config.fan.enabled);
+        if guard.is_none() && wants_outputs {
+            sender.try_send(ControlInput::GuardGone(GuardLost::unavailable()))?;
+        }
+        let mut control = Control {
+            asked: (vec![Wanted::default(); chambers.len()], boottime()),
+            chambers,
+            clocks: self.clocks.clone(),
+            guard,
+            guard_lost: false,
+            intake,
+            snapshots,
+            simulated: self.simulation.as_ref().map(SimulatedBox::outputs),
+            inbox,
+        };
+        spawn("control", Fate::EndProcess, self.notices.clone(), move || control.run())?;
+        Ok((sender, receiver))
+    }
+
+    fn sensors(&self, control: &SyncSender<ControlInput>) -> Result<Vec<Sender<()>>> {
+        let config = self.config();
+        let mut sensors = Vec::new();
+        for (box_index, box_config) in config.boxes.iter().enumerate() {
+            let trace = self.options.trace.as_deref().map(Trace::open).transpose();
+            let (stop_sender, stop) = channel();
+            let mut sensing = Sensing {
+                box_index,
+                box_name: box_config.name.clone(),
+                settings: self.options.loaded.settings.clone(),
+                context: OpenContext { now: now(&self.clocks), simulation: self.simulation.clone() },
+                interval: config.read_interval,
+                temperature_offset_c: config.temperature_offset_c,
+                humidity_offset_pct: config.humidity_offset_pct,
+                clocks: self.clocks.clone(),
+                control: control.clone(),
+                stop,
+                trace: trace.context("the trace file cannot be opened")?,
+                sensor: None,
+            };
+            let name = format!("sensor-{}", box_config.name);
+            spawn(&name, Fate::Restart, self.notices.clone(), move || sensing.run())?;
+            sensors.push(stop_sender);
+        }
+        Ok(sensors)
+    }
+
+    fn net(
+        self,
+        listener: UnixListener,
+        control: &SyncSender<ControlInput>,
+        snapshots: watch::Receiver<Snapshots>,
+        journal: Handle,
+    ) -> Result<watch::Sender<Phase>> {
+        let (phase, phase_receiver) = watch::channel(Phase::Running);
+        let tasks = self.tasks(&journal, &phase_receiver)?;
+        let daemon = Daemon {
+            snapshots,
+            control: control.clone(),
+            journal: journal.clone(),
+            sinks: tasks.iter().map(|task| task.view.clone()).collect(),
+            started: self.clocks.read().now,
+            simulated: self.simulation.is_some(),
+            clocks: self.clocks,
+        };
+        let mut net = Net { tasks, daemon, journal, phase: phase_receiver, listener };
+        spawn("net", Fate::Restart, self.notices, move || net.run())?;
+        Ok(phase)
+    }
+
+    fn tasks(&self, journal: &Handle, phase: &watch::Receiver<Phase>) -> Result<Vec<MakeTask>> {
+        let config = self.config();
+        let labels = Labels::of(config);
+        let mut tasks = Vec::new();
+        for name in &config.backends {
+            let kind = sinks::find(name).with_context(|| format!("there is no backend {name:?}"))?;
+            let view = SinkView::new(kind.name);
+            let (settings, labels) = (self.options.loaded.settings.clone(), labels.clone());
+            let (journal, clocks, phase) = (journal.clone(), self.clocks.clone(), phase.clone());
+            let (policy, task_view) = (policy(config), view.clone());
+            let make = move || {
+                Ok(Delivering {
+                    view: task_view.clone(),
+                    sink: (kind.open)(&settings, &labels)?,
+                    journal: journal.clone(),
+                    clocks: clocks.clone(),
+                    delivery: Delivery::new(policy),
+                    phase: phase.clone(),
+                    settle: kind.settle,
+                    unconfirmed: VecDeque::new(),
+                    doubt: if kind.settle.is_zero() { Doubt::None } else { Doubt::SinceStart },
+                    doubt_since: boottime(),
+                    last_sent: None,
+                    lost_before: None,
+                })
+            };
+            tasks.push(MakeTask { view, make: Box::new(make) });
+        }
+        Ok(tasks)
+    }
+}
+
+/// A simulated sensor drives simulated lines and never a real one; real lines come with the hardware.
+fn start_guard(options: &Options) -> Result<(Option<GuardLink>, Option<Child>)> {
+    let config = &options.loaded.config;
+    if config.boxes.len() > guard::BOXES_MAX {
+        bail!("at most {} boxes are possible", guard::BOXES_MAX);
+    }
+    if !is_simulated(config) {
+        return Ok((None, None));
+    }
+    let started = guard::start_simulated(&config.boxes, options.trace.as_deref());
+    let (link, child) = started.context("the relay guard cannot be started")?;
+    Ok((Some(link), Some(child)))
+}
+
+fn is_simulated(config: &Config) -> bool {
+    SENSORS.iter().any(|kind| kind.name == config.sensor_type && kind.origin == Origin::Simulation)
+}
+
+/// Where the open block survives a crash of the program.
+pub fn crash_log_dir() -> Option<PathBuf> {
+    CRASH_LOG_DIRS.iter().map(PathBuf::from).find(|dir| dir.is_dir())
+}
+
+/// Real clocks; or scaled ones, whose wall time goes on after the newest sample of an earlier simulation.
+fn make_clocks(options: &Options, journal_path: &Path) -> Clocks {
+    if options.time_scale <= 1.0 {
+        return Clocks::real();
+    }
+    let real = wall().unwrap_or(UnixTime::from_millis(0));
+    let newest = journal::newest(journal_path).unwrap_or(real);
+    Clocks::scaled(options.time_scale, real.max(newest), options.loaded.config.read_interval)
+}
+
+fn make_simulation(options: &Options, clocks: &Arc<Clocks>) -> Option<SimulatedBox> {
+    let Options { loaded, .. } = options;
+    is_simulated(&loaded.config).then(|| SimulatedBox::from_settings(&loaded.settings, now(clocks)))
+}
+
+fn now(clocks: &Arc<Clocks>) -> Now {
+    let clocks = clocks.clone();
+    Arc::new(move || clocks.read().now)
+}
+
+/// A thread that waits for signals and tells the main thread. Before everything is `started`, and at the second request to stop,
+/// the process ends at once: the guard sees its socket close and releases the outputs.
+fn forward_signals(notices: Sender<Notice>, started: Arc<AtomicBool>) -> Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).context("signals cannot be received")?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut stop_asked_at = None;
+        for signal in signals.forever() {
+            if matches!(signal, SIGTERM | SIGINT) {
+                match stop_asked_at {
+                    None if !started.load(Ordering::SeqCst) => std::process::exit(128 + signal),
+                    None => stop_asked_at = Some(boottime()),
+                    // timeout(1) and some supervisors signal the process and then its group: that is one request.
+                    Some(asked_at) if boottime().since(asked_at) < SAME_REQUEST => continue,
+                    Some(_) => std::process::exit(128 + signal),
+                }
+            }
+            if notices.send(Notice::Signal(signal)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Where settings come from: the environment over what `--simulate` implies over the defaults.
+//!
+//! The encrypted store and Vault are layers still to come; they slot in between.
+
+mod environment;
+pub mod reference;
+
+use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
+
+use crate::sinks;
+
+pub use environment::Variable;
+
+/// What `--simulate` means, whatever else is set: a simulated sensor, and with it simulated outputs.
+const SIMULATE: &[(&str, &str)] = &[("sensor.type", "simulated")];
+/// What it implies unless set otherwise: a person without hardware sees a heater and a fan at work.
+const SIMULATE_DEFAULTS: &[(&str, &str)] = &[("heating_control.enabled", "true"), ("humidity_control.enabled", "true")];
+
+/// Settings that were accepted, in both forms.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// By key, with the sources.
+    pub settings: Settings,
+    /// Typed.
+    pub config: Config,
+    /// What a person should know about them: one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Every key of the program: core's, the sensors' and the backends'.
+pub fn registry() -> Registry {
+    Registry::new(filamentbox_devices::sensors::keys().chain(sinks::keys()))
+}
+
+/// Reads and checks all layers.
+///
+/// # Errors
+/// Every problem at once; nothing is applied then.
+pub fn load(registry: &Registry, simulate: bool, variables: Vec<Variable>) -> Result<Loaded, Vec<ConfigError>> {
+    let environment = environment::layer(registry, variables);
+    let mut errors = environment.errors;
+    let mut layers = vec![environment.layer];
+    if simulate {
+        let layer = |values: &[(&str, &str)]| Layer {
+            source: Source::Simulate,
+            values: values.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect(),
+        };
+        layers.insert(0, layer(SIMULATE));
+        layers.push(layer(SIMULATE_DEFAULTS));
+    }
+    let (settings, refused) = registry.resolve_allowed(&layers);
+    let is_about_refused =
+        |problem: &ConfigError| problem.key.split(", ").any(|key| refused.iter().any(|refused| refused.key == key));
+    let config = Config::from_settings(&settings);
+    let further = match &config {
+        Ok(config) => sinks::check(&settings, config),
+        Err(contradictions) => contradictions.clone(),
+    };
+    errors.extend(further.into_iter().filter(|problem| !is_about_refused(problem)));
+    errors.extend(refused.iter().cloned());
+    match config {
+        Ok(config) if errors.is_empty() => {
+            let mut warnings = environment.warnings;
+            warnings.extend(reserved(registry, &settings));
+            Ok(Loaded { settings, config, warnings })
+        }
+        _ => Err(errors),
+    }
+}
+
+fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
+    use filamentbox_core::config::Standing::Reserved;
+    let set = settings.iter().filter(|(_, setting)| setting.source != Source::Default);
+    set.filter(|(key, _)| registry.find(key).is_some_and(|spec| spec.standing == Reserved))
+        .map(|(key, _)| format!("{key} is set but has no effect in this version"))
+        .collect()
+}
+
+/// The process's environment.
+pub fn variables() -> Vec<Variable> {
+    std::env::vars_os().collect()
+}

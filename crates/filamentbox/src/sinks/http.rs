@@ -1,0 +1,344 @@
+//! HTTP for the sinks: one client a sink, limits on everything, and what an answer means.
+//!
+//! The client speaks HTTP/1.1, follows no redirect, uses no proxy, repeats nothing by itself, and keeps one idle connection.
+//! TLS comes from rustls with ring, and the certificates from the operating system; both are loaded only for an `https` URL.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use filamentbox_core::config::{ConfigError, Settings};
+use reqwest::{Client, StatusCode, Url, header};
+use rustls::crypto::{CryptoProvider, ring};
+
+use super::SinkError;
+
+/// A server that does not even open a connection in this time is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A request with its answer; 5000 points take a healthy server 0.1 s, and a busy Pi with an SD card some seconds.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// One and a half default flush intervals: normal delivery keeps its connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// So much of an answer is read. Errors are some hundred bytes.
+const ANSWER_MAX: usize = 16 * 1024;
+/// So many characters of the server's words go into a reason: events and pages show it in a line or two.
+const REASON_MAX: usize = 300;
+const USER_AGENT: &str = concat!("filamentbox/", env!("CARGO_PKG_VERSION"));
+
+/// How a sink proves who it is.
+pub(super) enum Auth {
+    Nobody,
+    Basic { username: String, password: String },
+    Bearer { token: String },
+}
+
+impl Auth {
+    /// `text` without the password or token: some proxies repeat a whole request in their error page.
+    fn redact(&self, text: &str) -> String {
+        let secret = match self {
+            Self::Nobody => "",
+            Self::Basic { password, .. } => password,
+            Self::Bearer { token } => token,
+        };
+        if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
+    }
+}
+
+/// The authentication of a sink whose user name and password are under these keys.
+pub(super) fn basic(settings: &Settings, username_key: &str, password_key: &str) -> Result<Auth, ConfigError> {
+    let (username, password) = (settings.text(username_key), settings.text(password_key));
+    let refused = |problem: String| Err(ConfigError { key: username_key.to_owned(), problem });
+    match (username.is_empty(), password.is_empty()) {
+        (true, true) => Ok(Auth::Nobody),
+        (true, false) => {
+            refused(format!("an empty name is not allowed while {password_key} is set; give the user's name"))
+        }
+        // RFC 7617, 2: the first colon ends the user name.
+        (false, _) if username.contains(':') => {
+            refused(format!("{username:?} is not allowed; allowed: a name without a colon"))
+        }
+        (false, _) => Ok(Auth::Basic { username: username.to_owned(), password: password.to_owned() }),
+    }
+}
+
+/// `path` below the URL under `key`.
+pub(super) fn endpoint(settings: &Settings, key: &str, path: &str) -> Result<Url, ConfigError> {
+    let base = settings.text(key);
+    Url::parse(&format!("{base}/{path}")).map_err(|error| {
+        let problem = format!("{base:?} is not allowed ({error}); allowed: http://HOST[:PORT][/PATH] or https://...");
+        ConfigError { key: key.to_owned(), problem }
+    })
+}
+
+/// A sink's connection to its server.
+pub(super) struct Http {
+    client: Client,
+    auth: Auth,
+    /// Scheme, host and port, for reasons.
+    server: String,
+}
+
+/// A server's answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    /// The beginning of the body, without secrets.
+    pub(super) body: String,
+}
+
+impl Http {
+    /// A client for the server at `url`, the value of `key`.
+    pub(super) fn open(key: &str, url: &Url, auth: Auth) -> Result<Self, ConfigError> {
+        Self::with_timeouts(key, url, auth, CONNECT_TIMEOUT, TOTAL_TIMEOUT)
+    }
+
+    fn with_timeouts(
+        key: &str,
+        url: &Url,
+        auth: Auth,
+        connect: Duration,
+        total: Duration,
+    ) -> Result<Self, ConfigError> {
+        // An error means that another thread was first, with the same provider.
+        let _ = ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(connect)
+            .timeout(total)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(1)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy();
+        if url.scheme() == "http" {
+            builder = builder.tls_backend_preconfigured(no_tls());
+        }
+        let client = builder.build().map_err(|error| {
+            let problem = format!("{:?} cannot be used: {}", url.as_str(), causes(&error));
+            ConfigError { key: key.to_owned(), problem }
+        })?;
+        Ok(Self { client, auth, server: url.origin().ascii_serialization() })
+    }
+
+    /// Posts `body` to `url`. Every answer is `Ok`, whatever its status.
+    pub(super) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Answer, SinkError> {
+        self.send(self.client.post(url).body(body), ANSWER_MAX).await
+    }
+
+    /// Asks for something; at most `answer_max` bytes of it are read.
+    ///
+    /// # Errors
+    /// [`SinkError::Retry`] when there was no answer.
+    pub(super) async fn get(&self, url: Url, answer_max: usize) -> Result<Answer, SinkError> {
+        self.send(self.client.get(url), answer_max).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder, answer_max: usize) -> Result<Answer, SinkError> {
+        let request = match &self.auth {
+            Auth::Nobody => request,
+            Auth::Basic { username, password } => request.basic_auth(username, Some(password)),
+            Auth::Bearer { token } => request.bearer_auth(token),
+        };
+        let mut response = request.send().await.map_err(|error| self.lost(error))?;
+        let status = response.status();
+        let retry_after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
+        let mut body = Vec::new();
+        while body.len() < answer_max {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(answer_max - body.len())]),
+                Ok(None) => break,
+                // Half an error is an error. Half a success may be none, and a re-send does no harm.
+                Err(_) if !status.is_success() => break,
+                Err(error) => return Err(self.lost(error)),
+            }
+        }
+        let body = self.auth.redact(&String::from_utf8_lossy(&body));
+        Ok(Answer { status: status.as_u16(), retry_after, body })
+    }
+
+    fn lost(&self, error: reqwest::Error) -> SinkError {
+        let what = match (error.is_timeout(), error.is_connect()) {
+            (true, true) => "cannot connect to",
+            (true, false) => "no answer in time from",
+            (false, true) => "cannot connect to",
+            (false, false) => "lost the connection to",
+        };
+        let reason = format!("{what} {}: {}", self.server, causes(&error.without_url()));
+        SinkError::Retry { reason: tidy(&self.auth.redact(&reason)), after: None }
+    }
+}
+
+/// TLS settings that trust nobody, for a client that never uses TLS: reading the system's certificates costs
+/// 0.4 MB and, unoptimised on a desktop, 20 ms.
+pub(crate) fn no_tls() -> rustls::ClientConfig {
+    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+}
+
+/// What an answer of `server` (its name for people) means for the points of the request.
+///
+/// Kept with a long wait rather than given up: 401, 403 and 404 (the password or the database may come back) and what the
+/// server refuses for good, until bad points can be set aside singly.
+pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
+    let words = words(&answer.body);
+    let status = StatusCode::from_u16(answer.status).map_or(answer.status.to_string(), |status| status.to_string());
+    let mut reason = format!("{server} answered {status}");
+    if !words.is_empty() {
+        let _infallible = write!(reason, ": {words}");
+    }
+    match answer.status {
+        200..=299 => Ok(()),
+        300..=399 => Err(SinkError::Misconfigured {
+            reason: format!("{reason} (a redirect; the setting url must lead to the server itself)"),
+        }),
+        401 => {
+            Err(SinkError::Misconfigured { reason: format!("{reason} (check user name and password, or the token)") })
+        }
+        403 | 404 => Err(SinkError::Misconfigured { reason }),
+        408 | 425 | 429 => Err(SinkError::Retry { reason, after: answer.retry_after }),
+        500..=599 if answer.status != 501 => Err(SinkError::Retry { reason, after: answer.retry_after }),
+        _ => Err(SinkError::Rejected { reason }),
+    }
+}
+
+/// The server's own words: the error of a JSON answer, else the body; tidied.
+pub(super) fn words(body: &str) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let error = json.as_ref().and_then(|json| {
+        // The second form is that of an InfluxQL statement.
+        json.get("error").or_else(|| json.pointer("/results/0/error"))?.as_str()
+    });
+    tidy(error.unwrap_or(body))
+}
+
+/// `text` in one line without control characters, cut to [`REASON_MAX`] characters.
+fn tidy(text: &str) -> String {
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+    let mut line = String::new();
+    for word in words {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    match line.char_indices().nth(REASON_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// An error with its causes: reqwest's own text is only "error sending request".
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let _infallible = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// `Retry-After` in seconds. Its other form, a date, is not understood: a Pi may not know the time.
+fn retry_after(text: &str) -> Option<Duration> {
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, retry_after: Some(Duration::from_secs(7)), body: body.to_owned() }
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let class = |status| match classify("X", &answer(status, "why")) {
+            Ok(()) => "accepted",
+            Err(SinkError::Retry { after, .. }) => {
+                assert_eq!(after, Some(Duration::from_secs(7)));
+                "retry"
+            }
+            Err(SinkError::Rejected { .. }) => "rejected",
+            Err(SinkError::Misconfigured { .. }) => "misconfigured",
+        };
+        let table: [(&str, &[u16]); 4] = [
+            ("accepted", &[200, 202, 204, 299]),
+            ("misconfigured", &[300, 301, 308, 401, 403, 404]),
+            ("retry", &[408, 425, 429, 500, 502, 503, 504, 507, 599]),
+            ("rejected", &[100, 400, 405, 409, 413, 415, 422, 501, 600, 999]),
+        ];
+        for (expected, statuses) in table {
+            for status in statuses {
+                assert_eq!(class(*status), expected, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reason_has_the_servers_words_and_no_more() {
+        let reason = |body: &str| classify("InfluxDB", &answer(503, body)).expect_err("503").to_string();
+        assert_eq!(reason(""), "InfluxDB answered 503 Service Unavailable");
+        assert_eq!(reason("{\"error\":\"disk\\n full\"}"), "InfluxDB answered 503 Service Unavailable: disk full");
+        assert_eq!(reason("<b>\u{1b}[31m\r\nno\0</b>"), "InfluxDB answered 503 Service Unavailable: <b> [31m no </b>");
+        assert!(reason(&"ä".repeat(301)).ends_with("ä…"));
+        assert_eq!(tidy(&"ä".repeat(300)).chars().count(), 300);
+        assert_eq!(tidy(&"ä".repeat(301)).chars().count(), 301, "300 and the ellipsis");
+    }
+
+    #[test]
+    fn a_secret_is_never_repeated() {
+        let basic = Auth::Basic { username: "ann".to_owned(), password: "hunter2".to_owned() };
+        assert_eq!(basic.redact("ann:hunter2 is wrong"), "ann:*** is wrong");
+        assert_eq!(Auth::Bearer { token: "t0k".to_owned() }.redact("Bearer t0k"), "Bearer ***");
+        assert_eq!(Auth::Nobody.redact("text"), "text");
+    }
+
+    #[test]
+    fn retry_after_is_seconds() {
+        for (text, expected) in
+            [("5", Some(5)), (" 120 ", Some(120)), ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("-1", None), ("", None)]
+        {
+            assert_eq!(retry_after(text), expected.map(Duration::from_secs), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = Url::parse(&format!("http://{}/write", listener.local_addr().expect("bound"))).expect("a URL");
+        let short = Duration::from_millis(200);
+        let http = Http::with_timeouts("k", &url, Auth::Nobody, short, short).expect("opens");
+        let error = http.post(url, b"m f=1".to_vec()).await.expect_err("nobody answers");
+        assert!(
+            matches!(&error, SinkError::Retry { reason, .. } if reason.starts_with("no answer in time from http://127.0.0.1:")),
+            "{error:?}"
+        );
+        let mut request = [0; 64];
+        let (mut stream, _) = listener.accept().expect("it connected");
+        assert!(stream.read(&mut request).expect("it wrote") > 0);
+    }
+
+    #[tokio::test]
+    async fn an_https_url_gets_the_systems_certificates() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = Url::parse(&format!("https://{}/", listener.local_addr().expect("bound"))).expect("a URL");
+        let short = Duration::from_millis(200);
+        let http = Http::with_timeouts("k", &url, Auth::Nobody, short, short).expect("opens");
+        assert!(matches!(http.post(url, Vec::new()).await, Err(SinkError::Retry { .. })));
+        let (mut stream, _) = listener.accept().expect("it connected");
+        let mut hello = [0; 1];
+        stream.read_exact(&mut hello).expect("it wrote");
+        assert_eq!(hello, [22], "a TLS handshake record (RFC 8446, 5.1)");
+    }
+}

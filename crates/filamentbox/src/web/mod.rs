@@ -1,0 +1,39 @@
+//! HTTP on the Unix socket in the data folder: what the commands use. Who may open the socket (mode 0660) may do everything.
+//!
+//! The page for browsers, with its access rules, will be served by the same router.
+
+mod dto;
+pub mod history;
+mod routes;
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use filamentbox_core::time::Monotonic;
+use tokio::sync::watch;
+
+use crate::journal::Handle;
+use crate::runtime::clock::Clocks;
+use crate::runtime::control::{ControlInput, Snapshots};
+use crate::runtime::sink_view::SinkView;
+
+pub use routes::router;
+
+/// What the routes see of the daemon: values and channels, nothing that control could wait for.
+#[derive(Clone)]
+pub struct Daemon {
+    /// The latest state of every box.
+    pub snapshots: watch::Receiver<Snapshots>,
+    /// Commands.
+    pub control: SyncSender<ControlInput>,
+    /// History, events, backlogs.
+    pub journal: Handle,
+    /// The backends.
+    pub sinks: Arc<[SinkView]>,
+    /// The clocks.
+    pub clocks: Arc<Clocks>,
+    /// When the daemon started.
+    pub started: Monotonic,
+    /// Whether the box is simulated.
+    pub simulated: bool,
+}

@@ -1,0 +1,10 @@
+//! What a user sees: the real binary with a simulated box, and real database servers.
+
+// Tests print what they measured and why they skip.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod keeping;
+mod outputs;
+mod sinks;
+mod starting;
+mod support;

@@ -1,0 +1,184 @@
+//! The real binary as a daemon with a simulated box, and the commands that talk to it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::wait_until;
+
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_filamentbox");
+
+/// A data folder, and at times a daemon on it.
+pub(crate) struct Daemon {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Daemon {
+    /// A fresh folder; nothing runs yet. Readings come every quarter of a second, and are acted on at once.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut daemon = Self { folder, environment: Vec::new(), arguments: Vec::new(), child: None };
+        daemon.set("data_collection.read_interval", "0.25");
+        for limit in ["min_on", "min_off"] {
+            daemon.set(&format!("heating_control.{limit}"), "0");
+            daemon.set(&format!("humidity_control.{limit}"), "0");
+        }
+        daemon
+    }
+
+    /// Sets `key` for the next start.
+    pub(crate) fn set(&mut self, key: &str, value: &str) -> &mut Self {
+        let name = format!("FILAMENTBOX_{}", key.to_uppercase().replace('.', "__"));
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// A further argument of `run` for the next start.
+    pub(crate) fn argument(&mut self, argument: &str) -> &mut Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn trace_path(&self) -> PathBuf {
+        self.folder().join("trace")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(BINARY);
+        // The machine's own settings must not leak in.
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.arg("--data-dir").arg(self.folder());
+        command
+    }
+
+    fn run(&self) -> Command {
+        let mut command = self.command();
+        let trace = self.trace_path();
+        command.args(["run", "--simulate", "--trace"]).arg(trace).args(&self.arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the daemon and waits for its first reading.
+    pub(crate) fn start(&mut self) -> &mut Self {
+        let log = File::options().create(true).append(true).open(self.folder().join("log")).expect("a log file");
+        let errors = log.try_clone().expect("a second handle");
+        let child = self.run().stdout(log).stderr(errors).spawn().expect("the binary starts");
+        self.child = Some(child);
+        let log = self.folder().join("log");
+        wait_until(&format!("the first reading (log: {})", log.display()), || {
+            self.status().is_some_and(|status| status["sensor"]["temperature_c"].is_number())
+        });
+        self
+    }
+
+    /// Runs the daemon to its end, for starts that must fail.
+    pub(crate) fn start_in_vain(&self) -> Output {
+        self.run().output().expect("the binary starts")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a daemon runs").id()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status().expect("kill(1)");
+        assert!(sent.success(), "kill {signal}");
+    }
+
+    /// Pulls the plug: SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.signal("-KILL");
+        self.child.take().expect("a daemon runs").wait().expect("it ends");
+    }
+
+    /// Stops it in good order.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        self.signal("-TERM");
+        self.child.take().expect("a daemon runs").wait().expect("it ends")
+    }
+
+    /// Runs a command on the daemon's folder.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().expect("the binary starts")
+    }
+
+    /// A command's stdout; the command must succeed.
+    #[track_caller]
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
+        let output = self.cli(arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// The state, if a daemon answers.
+    pub(crate) fn status(&self) -> Option<Value> {
+        let output = self.cli(&["status", "--json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("JSON"))
+    }
+
+    /// A backend's account, as `outbox --json` shows it.
+    pub(crate) fn outbox(&self, backend: &str) -> Value {
+        let answer: Value = serde_json::from_str(&self.ask(&["outbox", "--json"])).expect("JSON");
+        let sinks = answer["sinks"].as_array().expect("a list").clone();
+        sinks.into_iter().find(|sink| sink["type"] == backend).expect("the backend")
+    }
+
+    /// The history: one object a sample.
+    pub(crate) fn history(&self) -> Vec<Value> {
+        let text = self.ask(&["history", "export", "--format", "jsonl"]);
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder().join("log")).unwrap_or_default()
+    }
+
+    /// The trace's lines, split at spaces.
+    pub(crate) fn trace(&self) -> Vec<Vec<String>> {
+        let text = std::fs::read_to_string(self.trace_path()).unwrap_or_default();
+        text.lines().map(|line| line.split(' ').map(ToOwned::to_owned).collect()).collect()
+    }
+
+    /// The last traced state of an output, and when it was reached, in seconds since boot.
+    pub(crate) fn traced_output(&self, name: &str) -> Option<(f64, bool)> {
+        let lines = self.trace();
+        let line = lines.iter().rev().find(|line| line[1] == "output" && line[2] == name)?;
+        Some((line[0].parse().expect("seconds"), line[3] == "1"))
+    }
+
+    /// Waits until the guard has traced this state of an output; returns when it was reached, in seconds since boot.
+    #[track_caller]
+    pub(crate) fn wait_for_output(&self, name: &str, on: bool) -> f64 {
+        wait_until(&format!("{name} {}", if on { "on" } else { "off" }), || {
+            self.traced_output(name).is_some_and(|(_, state)| state == on)
+        });
+        self.traced_output(name).expect("just seen").0
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            // In good order, so that no crash log stays behind.
+            self.signal("-CONT");
+            self.stop();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log\n{}", self.log());
+        }
+    }
+}
