@@ -1,0 +1,42 @@
+# FilamentBox: build, try, test, measure. Needs a Rust toolchain and a C compiler (Debian, Ubuntu: apt install gcc libc6-dev make).
+
+DEMO_DIR ?= target/demo
+PROFILE ?= quick
+BINARY = target/$(PROFILE)/filamentbox
+
+.PHONY: help build run test soak bench check docs clean
+
+help: ## What can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## The program, quickly optimised (PROFILE=release for the one that is shipped)
+	cargo build --locked --profile $(PROFILE) --bin filamentbox
+	@echo "built $(BINARY)"
+
+run: build ## A simulated box, live in this terminal (Ctrl-C stops it); settings from FILAMENTBOX_* variables
+	@scripts/run-demo.sh "$(BINARY)" "$(DEMO_DIR)"
+
+test: ## Everything: installs the real servers that the tests need, then runs all tests
+	scripts/install-test-servers.sh
+	FILAMENTBOX_REQUIRE_SERVERS=1 cargo test --locked --workspace
+	$(MAKE) soak
+
+soak: ## The long tests only: a simulated year, outages and kill -9 against real servers
+	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_SOAK=1 cargo test --locked --workspace --profile quick -- soak
+
+bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate; printed, never asserted
+	scripts/install-test-servers.sh
+	cargo build --locked --release --bin filamentbox
+	FILAMENTBOX_BENCH_BINARY=$(CURDIR)/target/release/filamentbox cargo bench --locked -p filamentbox --bench daemon
+
+check: ## Formatting, lints, dependencies and generated documentation
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	scripts/check-docs.sh
+
+docs: ## Writes the generated documentation anew
+	cargo run --locked --quiet --bin filamentbox -- config describe --markdown > docs/CONFIGURATION.md
+
+clean: ## Removes what was built and the demo's data
+	cargo clean

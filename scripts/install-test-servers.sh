@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs the real servers that the tests start for themselves. Nothing is started here, and nothing stays running.
+set -euo pipefail
+
+packages=()
+command -v influxd >/dev/null || packages+=(influxdb)
+command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
+command -v sqlite3 >/dev/null || packages+=(sqlite3)
+command -v pgrep >/dev/null || packages+=(procps)
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
+if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
+
+if ! command -v apt-get >/dev/null; then
+  echo "These are missing and this is no Debian or Ubuntu: install ${packages[*]} by hand." >&2
+  exit 1
+fi
+if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+  echo "Run this as root, or install sudo: ${packages[*]} are missing." >&2
+  exit 1
+fi
+as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
+echo "Installing for the tests: ${packages[*]}"
+as_root apt-get update -q
+# Their services stay off: the tests start their own, on free loopback ports.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'as_root rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod +x "$policy"
+fi
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
