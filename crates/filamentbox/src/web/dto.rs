@@ -3,7 +3,7 @@
 use filamentbox_core::command::OutputKind;
 use filamentbox_core::control::Mode;
 use filamentbox_core::event::Event;
-use filamentbox_core::sample::Point;
+use filamentbox_core::sample::{FIELD_NAMES, Point};
 use filamentbox_core::snapshot::{BoxSnapshot, OutputSnapshot};
 use filamentbox_core::time::Clock;
 use serde::Serialize;
@@ -76,16 +76,8 @@ pub(super) struct LoggedEvent {
 /// The last reading with its age; every field null before the first.
 pub(super) fn sensor(snapshot: &BoxSnapshot, clock: Clock) -> Map<String, Value> {
     let mut fields = Map::new();
-    for name in [
-        "temperature_c",
-        "temperature_f",
-        "humidity",
-        "pressure",
-        "dew_point_c",
-        "absolute_humidity",
-        "timestamp",
-        "age",
-    ] {
+    let of_the_sensor = |name: &&str| !name.ends_with("_on");
+    for name in FIELD_NAMES.into_iter().filter(of_the_sensor).chain(["timestamp", "age"]) {
         fields.insert(name.to_owned(), Value::Null);
     }
     if let Some(reading) = snapshot.reading {
@@ -98,7 +90,7 @@ pub(super) fn sensor(snapshot: &BoxSnapshot, clock: Clock) -> Map<String, Value>
             heater_on: false,
             fan_on: false,
         };
-        let wanted = point.fields().filter(|field| !field.name.ends_with("_on"));
+        let wanted = point.fields().filter(|field| of_the_sensor(&field.name));
         fields.extend(wanted.map(|field| (field.name.to_owned(), json!(field.value()))));
         fields.insert("timestamp".to_owned(), json!(wall.map(|wall| wall.seconds())));
         fields.insert("age".to_owned(), json!(clock.now.since(reading.taken_at).as_secs_f64()));
