@@ -5,7 +5,6 @@ set -euo pipefail
 packages=()
 command -v influxd >/dev/null || packages+=(influxdb)
 command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
-command -v sqlite3 >/dev/null || packages+=(sqlite3)
 command -v pgrep >/dev/null || packages+=(procps)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 if [ ${#packages[@]} -eq 0 ]; then exit 0; fi

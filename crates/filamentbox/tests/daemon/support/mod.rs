@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything local.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether `program` is installed. When it is not, says that the test is skipped, or fails with
 /// `FILAMENTBOX_REQUIRE_SERVERS=1`.
