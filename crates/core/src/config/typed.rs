@@ -116,7 +116,7 @@ pub struct Config {
     pub backends: Vec<String>,
 }
 
-/// The set point keeps this distance from the cut-off, in °C (facts: hazard 19).
+/// The set point keeps this distance from the cut-off, in °C.
 const CUT_OFF_MARGIN_C: f64 = 5.0;
 /// So many reading intervals of worst-case warming must fit below the cut-off too, or a late reading would trip it.
 const CUT_OFF_MARGIN_READINGS: f64 = 1.5;

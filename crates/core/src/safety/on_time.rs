@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::time::Monotonic;
 
-/// After the longest on time the heater rests so long (hazard 11: an undersized heater; the rest also shows a welded relay).
+/// After the longest on time the heater rests so long (an undersized heater would never pause; the rest also shows a welded relay).
 pub const REST: Duration = Duration::from_secs(600);
 
 /// A budget of on time: running uses it up, each second of pause gives a second back, and the forced rest of [`REST`] gives back
