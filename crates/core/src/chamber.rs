@@ -10,13 +10,14 @@ use crate::command::{CommandError, OutputKind, Wish};
 use crate::config::{BoxConfig, OutputConfig};
 use crate::control::{Controller, Demand, Hysteresis, Mode};
 use crate::event::{Event, EventKind, Severity};
-use crate::safety::{Inhibit, Interlock, OnTime, Permit};
-use crate::sample::{NoData, Sample};
+use crate::safety::{Inhibit, Interlock, LatchReason, OnTime, Permit};
+use crate::sample::{NoData, Sample, SensorTraits};
 use crate::snapshot::{BoxSnapshot, OutputSnapshot, Reading};
 use crate::time::{Clock, Monotonic};
+use crate::units::Celsius;
 
 /// What can happen to a box.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Input {
     /// The sensor gave a reading.
     Sample(Reading),
@@ -24,6 +25,10 @@ pub enum Input {
     NoData(NoData),
     /// A person asks for something.
     Command(OutputKind, Wish),
+    /// A sensor was opened: what it can tell.
+    Sensor(SensorTraits),
+    /// A person has looked: faults and latches are over.
+    Reset,
     /// Time passed.
     Tick,
     /// Something broke that a person has to see to; latched until the daemon starts anew.
@@ -39,6 +44,19 @@ pub struct Wanted {
     pub heat: Option<Permit>,
     /// The fan.
     pub fan: bool,
+    /// The heater has to stay off until a `reset`, in the guard's memory too.
+    pub latch: Option<LatchReason>,
+    /// The last good reading, wanted heat or not: the guard judges it by its own cut-off.
+    pub seen: Option<Seen>,
+}
+
+/// A temperature and its moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// What was read.
+    pub temperature: Celsius,
+    /// When.
+    pub taken_at: Monotonic,
 }
 
 /// What one output is, as the relay guard reports it.
@@ -48,6 +66,8 @@ pub struct HeldOutput {
     pub active: bool,
     /// Why the guard refuses a wanted output, if it does.
     pub refusal: Option<String>,
+    /// Why the guard keeps it off until a `reset`, if it does.
+    pub latched: Option<LatchReason>,
 }
 
 /// What both outputs are.
@@ -194,7 +214,7 @@ impl Chamber {
             Input::Sample(reading) => sample = Some(self.accept(clock, reading, &mut events)),
             Input::NoData(reason) => self.miss(clock, reason, &mut events),
             Input::Command(kind, wish) => accepted = self.override_output(clock, kind, wish, &mut events),
-            Input::Tick => {}
+            Input::Tick | Input::Sensor(_) | Input::Reset => {}
             Input::Fault(fault) => {
                 events.push(self.event(
                     clock,
@@ -208,8 +228,13 @@ impl Chamber {
         }
         self.end_overrides(clock, &mut events);
         self.decide(clock, &mut events);
-        let wanted =
-            Wanted { heat: self.permit.filter(|_| self.heater.actuator.is_on()), fan: self.fan.actuator.is_on() };
+        let seen = |reading: Reading| Seen { temperature: reading.measurement.temperature, taken_at: reading.taken_at };
+        let wanted = Wanted {
+            heat: self.permit.filter(|_| self.heater.actuator.is_on()),
+            fan: self.fan.actuator.is_on(),
+            latch: None,
+            seen: self.reading.map(seen),
+        };
         Effects { wanted, sample, events, accepted }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::time::{Monotonic, UnixTime};
 use crate::units::{Celsius, Hectopascal, RelativeHumidity, absolute_humidity_g_m3, dew_point_c};
@@ -52,6 +53,24 @@ pub struct Measurement {
     pub humidity: RelativeHumidity,
     /// Air pressure, from the sensors that measure it.
     pub pressure: Option<Hectopascal>,
+}
+
+/// What a kind of sensor can and cannot tell: rules of the interlock follow from it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SensorTraits {
+    /// The end of its range in °C: hotter air still reads like this. The cut-off must lie below.
+    pub temperature_max_c: f64,
+    /// From when on identical readings mean a frozen sensor and not steady air.
+    pub frozen: Frozen,
+}
+
+/// A sensor is frozen when it gave the same raw words in at least so many readings over at least so long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Frozen {
+    /// Readings in a row, the first one counted in.
+    pub readings: u32,
+    /// From the first of them to the last.
+    pub time: Duration,
 }
 
 /// Why there is no reading. Never a number, never silence.

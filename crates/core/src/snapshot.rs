@@ -29,12 +29,15 @@ pub struct Reading {
     pub taken_at: Monotonic,
     /// When, for people.
     pub wall: Option<UnixTime>,
+    /// What stands for the raw words behind it: equal for two readings only if the sensor gave the same words. `None` when the
+    /// sensor does not tell.
+    pub fingerprint: Option<u64>,
 }
 
 impl Reading {
     /// A reading taken at the moment that `clock` shows.
     pub fn at(clock: Clock, measurement: Measurement) -> Self {
-        Self { measurement, taken_at: clock.now, wall: clock.wall }
+        Self { measurement, taken_at: clock.now, wall: clock.wall, fingerprint: None }
     }
 }
 

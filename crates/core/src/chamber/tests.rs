@@ -47,7 +47,7 @@ impl Bench {
     fn input(&mut self, input: Input) -> Effects {
         let clock = self.clock();
         let effects = self.chamber.step(clock, input);
-        let held = |active| HeldOutput { active, refusal: None };
+        let held = |active| HeldOutput { active, ..HeldOutput::default() };
         let held = Held { heater: held(effects.wanted.heat.is_some()), fan: held(effects.wanted.fan) };
         let more = self.chamber.held(clock, held);
         self.events.extend(effects.events.iter().chain(&more).map(|event| event.text.clone()));
@@ -264,7 +264,7 @@ fn the_heater_rests_after_its_longest_on_time() {
 fn what_the_guard_refuses_is_shown_as_it_is() {
     let mut bench = Bench::new();
     bench.at(5.0).sample(19.0, 12.0);
-    let refused = HeldOutput { active: false, refusal: Some("too hot".to_owned()) };
+    let refused = HeldOutput { refusal: Some("too hot".to_owned()), ..HeldOutput::default() };
     let clock = bench.clock();
     let events = bench.chamber.held(clock, Held { heater: refused, fan: HeldOutput::default() });
     assert_eq!(events.len(), 1);

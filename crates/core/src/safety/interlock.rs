@@ -113,7 +113,12 @@ mod tests {
     fn reading(temperature_c: f64) -> Reading {
         let temperature = Celsius::new(temperature_c).expect("in range");
         let humidity = RelativeHumidity::new(30.0).expect("in range");
-        Reading { measurement: Measurement { temperature, humidity, pressure: None }, taken_at: at(0.0), wall: None }
+        Reading {
+            measurement: Measurement { temperature, humidity, pressure: None },
+            taken_at: at(0.0),
+            wall: None,
+            fingerprint: None,
+        }
     }
 
     /// `age_s` seconds after a reading of `temperature_c`: is heat permitted?

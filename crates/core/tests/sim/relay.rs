@@ -185,5 +185,5 @@ fn held(line: &LineReport) -> HeldOutput {
         Verdict::NotWanted | Verdict::Active => None,
         refused => Some(refused.reason().to_owned()),
     };
-    HeldOutput { active: line.active, refusal }
+    HeldOutput { active: line.active, refusal, latched: None }
 }

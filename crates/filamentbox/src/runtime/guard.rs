@@ -135,5 +135,5 @@ fn held(line: &LineReport) -> HeldOutput {
         Verdict::NotWanted | Verdict::Active => None,
         refused => Some(refused.reason().trim_start_matches("Off: ").trim_end_matches('.').to_owned()),
     };
-    HeldOutput { active: line.active, refusal }
+    HeldOutput { active: line.active, refusal, latched: None }
 }
