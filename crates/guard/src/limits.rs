@@ -1,8 +1,14 @@
 //! The guard's own limits. They stand above whatever the daemon is configured to, because no network reaches the guard: a
-//! `safety.max_temp_c` of 85 in the daemon still ends at the cut-off here. These are the built-in numbers; reading
-//! `/etc/filamentbox/relay.toml` (owned by root) comes with the hardware lines.
+//! `safety.max_temp_c` of 85 in the daemon still ends at the cut-off here. They come from `/etc/filamentbox/relay.toml`, which only root
+//! can write, and are read once, before anything is held.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
+
+use toml::{Table, Value};
 
 /// When a line may be active. The limits are only ever compared, so any value is safe: an odd one keeps lines inactive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,4 +42,85 @@ impl Default for Limits {
             rest: Duration::from_mins(10),
         }
     }
+}
+
+/// What `relay.toml` says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RelayFile {
+    /// The limits.
+    pub limits: Limits,
+    /// The only pins (BCM numbers) that may be held; `None` for any.
+    pub pins: Option<Vec<u32>>,
+}
+
+/// Why the guard does not start with its `relay.toml`.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitsError {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// Others than root could have written it.
+    #[error("must belong to root and be writable by nobody else; it belongs to user {uid} with mode {mode:o}")]
+    NotRoots {
+        /// Its owner.
+        uid: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// All that is wrong in it, one line each.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl RelayFile {
+    /// Reads `path`; a file that does not exist says the defaults.
+    ///
+    /// # Errors
+    /// [`LimitsError`].
+    pub fn load(path: &Path) -> Result<Self, LimitsError> {
+        let mut file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            file => file?,
+        };
+        let metadata = file.metadata()?;
+        check_owner(metadata.uid(), metadata.mode() & 0o7777)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> Result<Self, LimitsError> {
+        let mut table: Table =
+            text.parse().map_err(|error: toml::de::Error| LimitsError::Invalid(error.to_string()))?;
+        let mut problems = Vec::new();
+        let mut number = |key: &str, min: f64, max: f64, default: f64| match table.remove(key) {
+            None => default,
+            Some(Value::Integer(number)) if (min..=max).contains(&(number as f64)) => number as f64,
+            Some(Value::Float(number)) if (min..=max).contains(&number) => number,
+            Some(other) => {
+                problems.push(format!("{key} = {other:?}: must be a number from {min} to {max}"));
+                default
+            }
+        };
+        let limits = Limits {
+            cut_off_milli_c: (number("cut_off_c", 25.0, 85.0, 70.0) * 1000.0) as i32,
+            max_sample_age: Duration::from_secs_f64(number("max_sample_age_s", 1.0, 120.0, 15.0)),
+            slew_milli_c_per_s: (number("slew_c_per_s", 0.1, 10.0, 1.0) * 1000.0).ceil() as u32,
+            max_on_time: Duration::from_secs_f64(number("max_on_time_s", 60.0, 86_400.0, 14_400.0)),
+            rest: Duration::from_secs_f64(number("rest_s", 60.0, 86_400.0, 600.0)),
+            ..Limits::default()
+        };
+        let pins = table.remove("pins").map(|pins| {
+            pins.clone().try_into::<Vec<u32>>().unwrap_or_else(|_| {
+                problems.push(format!("pins = {pins:?}: must be a list of BCM numbers"));
+                Vec::new()
+            })
+        });
+        problems.extend(table.keys().map(|key| format!("{key}: there is no such limit")));
+        if problems.is_empty() { Ok(Self { limits, pins }) } else { Err(LimitsError::Invalid(problems.join("\n"))) }
+    }
+}
+
+fn check_owner(uid: u32, mode: u32) -> Result<(), LimitsError> {
+    if uid == 0 && mode & 0o022 == 0 { Ok(()) } else { Err(LimitsError::NotRoots { uid, mode }) }
 }

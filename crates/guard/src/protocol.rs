@@ -1,36 +1,61 @@
-//! What the daemon and the guard say to each other: one fixed-size little-endian message per datagram of a `SOCK_SEQPACKET` socket.
+//! What the daemon and the guard say to each other: one little-endian message per datagram of a `SOCK_SEQPACKET` socket.
 //!
 //! ```text
-//! lease  (82 bytes)  'L' version sequence:u32 8 x { active:u8 temperature_milli_c:i32 sample_age_ms:u32 } crc32:u32
-//! report (26 bytes)  'R' version sequence:u32 8 x { active:u8 verdict:u8 } crc32:u32
+//! kind version sequence:u32 8 x { what it says of one line } crc32:u32
+//!
+//! asked                                                                         answered
+//! 'C' claim  (378 bytes)  role gpio:u32 active_low name:40                      'A' claimed (978 bytes)  held problem:120
+//! 'L' lease   (90 bytes)  active temperature_milli_c:i32 sample_age_ms:u32 latch    'R' report   (34 bytes)  active verdict latch
+//! 'X' reset   (10 bytes)                                                        'R' report
 //! ```
-//! The checksum covers all that comes before it. There is one way to write each message: a length, a kind, a flag or a verdict that
-//! is not exactly as above is [`Garbled`]. Who sends what when is in `client.rs` and `lib.rs`.
+//! The checksum covers all that comes before it. There is one way to write each message: a length, a kind, a flag or a number that
+//! is not exactly as above is [`Garbled`], and the guard answers it with a report of sequence 0. Who sends what when is in
+//! `client.rs` and `guard.rs`.
+
+use crate::lines::{LINE_NAME_MAX, LineSpec, Role};
 
 /// Lines one guard can hold; every message has room for all of them. Eight relays are the largest common board.
 pub const MAX_LINES: usize = 8;
+/// Longest [`ClaimedLine::problem`] that fits into its message, in bytes.
+pub const PROBLEM_MAX: usize = 120;
+/// No message is longer.
+pub const MESSAGE_MAX: usize = Claimed::LEN;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEAD: usize = 2 + 4;
-const WANT: usize = 1 + 4 + 4;
-const LINE_REPORT: usize = 1 + 1;
 const CHECKSUM: usize = 4;
-/// Bytes of an encoded [`Lease`].
-pub const LEASE_LEN: usize = HEAD + MAX_LINES * WANT + CHECKSUM;
-/// Bytes of an encoded [`Report`].
-pub const REPORT_LEN: usize = HEAD + MAX_LINES * LINE_REPORT + CHECKSUM;
 
 /// The age of a sample that does not exist.
 pub const NO_SAMPLE: u32 = u32::MAX;
 
-/// The daemon's wish for every line, good for [`Limits::lease`](crate::Limits::lease) from its arrival.
+/// Any message: of each line it says the same kind of thing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Lease {
-    /// Must be newer than the one before (wrapping). 0 is valid but cannot be told from a refusal in the answer; [`Link`](crate::Link)
-    /// never sends it.
+pub struct Message<F> {
+    /// Of a question: newer than the one before (wrapping). 0 is valid but cannot be told from a refusal in the answer;
+    /// [`Link`](crate::Link) never sends it. Of an answer: that of the question, 0 when that was refused (garbled or replayed).
     pub sequence: u32,
-    /// Indexed like the guard's lines; what has no line is ignored.
-    pub wants: [Want; MAX_LINES],
+    /// The index is that of the line in the claim; what has no line says the default.
+    pub lines: [F; MAX_LINES],
+}
+
+/// Which lines the daemon wants to be held. What is claimed again unchanged stays held, all else is let go first.
+pub type Claim = Message<Option<LineSpec>>;
+/// The answer to a [`Claim`].
+pub type Claimed = Message<ClaimedLine>;
+/// The daemon's wish for every line, good for [`Limits::lease`](crate::Limits::lease) from its arrival.
+pub type Lease = Message<Want>;
+/// Clears every latch. Everything else stays as it is.
+pub type Reset = Message<()>;
+/// The answer to a [`Lease`] or a [`Reset`]: what the lines are, not what was asked.
+pub type Report = Message<LineReport>;
+
+/// What became of the claim of one line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ClaimedLine {
+    /// Whether the guard holds it.
+    pub held: bool,
+    /// Why not; empty when it is held or was not claimed. Cut off after [`PROBLEM_MAX`] bytes.
+    pub problem: String,
 }
 
 /// The wish for one line.
@@ -38,33 +63,28 @@ pub struct Lease {
 pub struct Want {
     /// Whether the line should be active.
     pub active: bool,
-    /// Last temperature of the box, thousandths of a degree Celsius. Means something for a heater only.
+    /// Last temperature of the box, thousandths of a degree Celsius, also of a heater that is not wanted.
     pub temperature_milli_c: i32,
-    /// Age of that temperature when the message was sent, milliseconds; [`NO_SAMPLE`] when there is none. For a heater only.
+    /// Age of that temperature when the message was sent, milliseconds; [`NO_SAMPLE`] when there is none.
     pub sample_age_ms: u32,
-}
-
-/// The guard's answer: what the lines are, not what was asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Report {
-    /// Sequence of the lease this answers; 0 when that lease was refused (garbled or replayed).
-    pub sequence: u32,
-    /// Indexed like the guard's lines.
-    pub lines: [LineReport; MAX_LINES],
+    /// Asks the guard to latch this heater.
+    pub latch: Option<Latch>,
 }
 
 /// One line's state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LineReport {
     /// Whether the line is active, as read back; `true` also when it cannot be read and so may be.
     pub active: bool,
     /// Why.
     pub verdict: Verdict,
+    /// Why it is latched, if it is.
+    pub latch: Option<Latch>,
 }
 
 /// Why a line is active or not. The numbers are part of the protocol.
 #[repr(u8)]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Verdict {
     /// Inactive: nobody asks for it.
     NotWanted = 0,
@@ -80,11 +100,12 @@ pub enum Verdict {
     TooHot = 5,
     /// Inactive: a heater that used up its on-time and rests.
     OnTooLong = 6,
-    /// Inactive and obeying, but it had a [`Verdict::LineFault`]: it stays inactive until the guard is restarted.
+    /// Inactive and obeying, but latched ([`LineReport::latch`] says why) until a person resets it.
     Latched = 7,
     /// The line cannot be driven or does not read back what it was set to. Its relay may be in any state.
     LineFault = 8,
     /// The guard holds no line of this index.
+    #[default]
     NoSuchLine = 9,
 }
 
@@ -115,11 +136,45 @@ impl Verdict {
                 "Off: the temperature is at the relay guard's cut-off, or may have reached it since it was read."
             }
             Self::OnTooLong => "Off: the heater was on for as long as the relay guard allows and has to rest.",
-            Self::Latched => "Off: the output failed earlier and stays off until the relay guard is restarted.",
+            Self::Latched => "Off: a fault has latched the output; it stays off until somebody resets it.",
             Self::LineFault => "Fault: the output does not do what it is told; its relay may be in any state.",
             Self::NoSuchLine => "The relay guard has no such output.",
         }
     }
+}
+
+/// Why a line stays inactive until a person resets it. The numbers are part of the protocol; 0 is "not latched". A fan is latched by
+/// [`Latch::LineFault`] only.
+#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Latch {
+    /// Raised by the guard: the line does not do what it is told, or somebody else moved it.
+    LineFault = 1,
+    /// Raised by the guard: a fresh sample at or over its cut-off.
+    OverTemperature = 2,
+    /// Raised by the guard: too many conversations ended without warning while they asked for heat.
+    CrashLoop = 3,
+    /// Raised by the daemon: the box warms although the heater is off.
+    RelayStuck = 4,
+    /// Raised by the daemon: the heater is on and the box does not warm.
+    NotWarming = 5,
+    /// Raised by the daemon: the sensor repeats itself.
+    SensorFrozen = 6,
+    /// Raised by the guard: its record of latches cannot be read, so any heater may have been latched.
+    StateUnreadable = 7,
+}
+
+impl Latch {
+    /// Every reason, by its number less one.
+    pub const ALL: [Self; 7] = [
+        Self::LineFault,
+        Self::OverTemperature,
+        Self::CrashLoop,
+        Self::RelayStuck,
+        Self::NotWarming,
+        Self::SensorFrozen,
+        Self::StateUnreadable,
+    ];
 }
 
 /// A message that is not exactly as described above. The guard answers it by making everything inactive.
@@ -134,92 +189,170 @@ pub enum Garbled {
     /// Bytes were changed on the way.
     #[error("wrong checksum")]
     Checksum,
-    /// A flag that is neither 0 nor 1, or a verdict that does not exist.
+    /// A flag that is neither 0 nor 1, a number that means nothing, or a text that is none.
     #[error("a field has no such value")]
     Field,
 }
 
-impl Lease {
-    /// As sent.
-    #[must_use]
-    pub fn encode(&self) -> [u8; LEASE_LEN] {
-        let mut bytes = [0; LEASE_LEN];
-        for (want, field) in self.wants.iter().zip(bytes[HEAD..].chunks_exact_mut(WANT)) {
-            field[0] = u8::from(want.active);
-            field[1..5].copy_from_slice(&want.temperature_milli_c.to_le_bytes());
-            field[5..9].copy_from_slice(&want.sample_age_ms.to_le_bytes());
+/// What a message says of one line.
+pub trait Field: Default {
+    /// First byte of the message.
+    const KIND: u8;
+    /// Bytes of this field.
+    const LEN: usize;
+    /// Writes exactly [`Field::LEN`] bytes, which are 0 before.
+    fn write(&self, to: &mut [u8]);
+    /// Reads exactly [`Field::LEN`] bytes.
+    ///
+    /// # Errors
+    /// [`Garbled::Field`] unless [`Field::write`] writes these bytes.
+    fn read(from: &[u8]) -> Result<Self, Garbled>;
+}
+
+impl<F: Field> Message<F> {
+    /// Bytes of the message.
+    pub const LEN: usize = HEAD + MAX_LINES * F::LEN + CHECKSUM;
+
+    /// Writes the message to the beginning of `bytes`, at least [`Message::LEN`] of them, and returns it.
+    pub fn encode<'a>(&self, bytes: &'a mut [u8]) -> &'a [u8] {
+        let bytes = &mut bytes[..Self::LEN];
+        bytes.fill(0);
+        bytes[..2].copy_from_slice(&[F::KIND, VERSION]);
+        bytes[2..HEAD].copy_from_slice(&self.sequence.to_le_bytes());
+        let (covered, checksum) = bytes.split_at_mut(Self::LEN - CHECKSUM);
+        for (index, line) in self.lines.iter().enumerate() {
+            line.write(&mut covered[HEAD + index * F::LEN..][..F::LEN]);
         }
-        seal(&mut bytes, b'L', self.sequence);
+        checksum.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
         bytes
     }
 
     /// As received.
     ///
     /// # Errors
-    /// [`Garbled`] unless `bytes` is what [`Lease::encode`] makes of some lease.
+    /// [`Garbled`] unless `bytes` is what [`Message::encode`] makes of some message.
     pub fn decode(bytes: &[u8]) -> Result<Self, Garbled> {
-        let (sequence, fields) = open::<LEASE_LEN>(bytes, b'L')?;
-        let mut wants = [Want::default(); MAX_LINES];
-        for (want, field) in wants.iter_mut().zip(fields.chunks_exact(WANT)) {
-            want.active = flag(field[0])?;
-            want.temperature_milli_c = u32_at(field, 1).cast_signed();
-            want.sample_age_ms = u32_at(field, 5);
+        let (kind, sequence, fields) = open(bytes)?;
+        if kind != F::KIND {
+            return Err(Garbled::Kind);
         }
-        Ok(Self { sequence, wants })
+        if bytes.len() != Self::LEN {
+            return Err(Garbled::Length);
+        }
+        let mut message = Self { sequence, lines: Default::default() };
+        for (index, line) in message.lines.iter_mut().enumerate() {
+            *line = F::read(&fields[index * F::LEN..][..F::LEN])?;
+        }
+        Ok(message)
     }
 }
 
-impl Report {
-    /// As sent.
-    #[must_use]
-    pub fn encode(&self) -> [u8; REPORT_LEN] {
-        let mut bytes = [0; REPORT_LEN];
-        for (line, field) in self.lines.iter().zip(bytes[HEAD..].chunks_exact_mut(LINE_REPORT)) {
-            field.copy_from_slice(&[u8::from(line.active), line.verdict as u8]);
-        }
-        seal(&mut bytes, b'R', self.sequence);
-        bytes
-    }
-
-    /// As received.
-    ///
-    /// # Errors
-    /// [`Garbled`] unless `bytes` is what [`Report::encode`] makes of some report.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Garbled> {
-        let (sequence, fields) = open::<REPORT_LEN>(bytes, b'R')?;
-        let mut lines = [LineReport { active: false, verdict: Verdict::NoSuchLine }; MAX_LINES];
-        for (line, field) in lines.iter_mut().zip(fields.chunks_exact(LINE_REPORT)) {
-            line.active = flag(field[0])?;
-            line.verdict = *Verdict::ALL.get(usize::from(field[1])).ok_or(Garbled::Field)?;
-        }
-        Ok(Self { sequence, lines })
-    }
-}
-
-/// Writes what is the same in both messages around the fields.
-fn seal(bytes: &mut [u8], kind: u8, sequence: u32) {
-    bytes[..2].copy_from_slice(&[kind, VERSION]);
-    bytes[2..HEAD].copy_from_slice(&sequence.to_le_bytes());
-    let (covered, checksum) = bytes.split_at_mut(bytes.len() - CHECKSUM);
-    checksum.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
-}
-
-/// The sequence and the fields of a message of `LEN` bytes.
-fn open<const LEN: usize>(bytes: &[u8], kind: u8) -> Result<(u32, &[u8]), Garbled> {
-    if bytes.len() != LEN {
-        return Err(Garbled::Length);
-    }
-    if bytes[..2] != [kind, VERSION] {
+/// Kind, sequence and fields of a message of any kind that came whole.
+pub(crate) fn open(bytes: &[u8]) -> Result<(u8, u32, &[u8]), Garbled> {
+    let Some(end) = bytes.len().checked_sub(CHECKSUM).filter(|end| *end >= HEAD) else { return Err(Garbled::Length) };
+    if bytes[1] != VERSION {
         return Err(Garbled::Kind);
     }
-    let covered = &bytes[..LEN - CHECKSUM];
-    if crc32fast::hash(covered) != u32_at(bytes, LEN - CHECKSUM) {
+    if crc32fast::hash(&bytes[..end]) != u32_at(bytes, end) {
         return Err(Garbled::Checksum);
     }
-    Ok((u32_at(bytes, 2), &covered[HEAD..]))
+    Ok((bytes[0], u32_at(bytes, 2), &bytes[HEAD..end]))
 }
 
-fn flag(byte: u8) -> Result<bool, Garbled> {
+impl Field for Option<LineSpec> {
+    const KIND: u8 = b'C';
+    const LEN: usize = 1 + 4 + 1 + LINE_NAME_MAX;
+
+    fn write(&self, to: &mut [u8]) {
+        if let Some(spec) = self {
+            to[0] = spec.role as u8;
+            to[1..5].copy_from_slice(&spec.gpio.to_le_bytes());
+            to[5] = spec.active_low.into();
+            write_text(&spec.name, &mut to[6..]);
+        }
+    }
+
+    fn read(from: &[u8]) -> Result<Self, Garbled> {
+        let role = match from[0] {
+            0 if from.iter().all(|byte| *byte == 0) => return Ok(None),
+            1 => Role::Heater,
+            2 => Role::Fan,
+            _ => return Err(Garbled::Field),
+        };
+        let (gpio, active_low, name) = (u32_at(from, 1), flag(from[5])?, read_text(&from[6..])?);
+        let spec = LineSpec { name, role, gpio, active_low };
+        if spec.has_valid_name() { Ok(Some(spec)) } else { Err(Garbled::Field) }
+    }
+}
+
+impl Field for ClaimedLine {
+    const KIND: u8 = b'A';
+    const LEN: usize = 1 + PROBLEM_MAX;
+
+    fn write(&self, to: &mut [u8]) {
+        to[0] = self.held.into();
+        write_text(&self.problem, &mut to[1..]);
+    }
+
+    fn read(from: &[u8]) -> Result<Self, Garbled> {
+        Ok(Self { held: flag(from[0])?, problem: read_text(&from[1..])? })
+    }
+}
+
+impl Field for Want {
+    const KIND: u8 = b'L';
+    const LEN: usize = 1 + 4 + 4 + 1;
+
+    fn write(&self, to: &mut [u8]) {
+        to[0] = self.active.into();
+        to[1..5].copy_from_slice(&self.temperature_milli_c.to_le_bytes());
+        to[5..9].copy_from_slice(&self.sample_age_ms.to_le_bytes());
+        to[9] = latch_number(self.latch);
+    }
+
+    fn read(from: &[u8]) -> Result<Self, Garbled> {
+        let (temperature_milli_c, sample_age_ms) = (u32_at(from, 1).cast_signed(), u32_at(from, 5));
+        Ok(Self { active: flag(from[0])?, temperature_milli_c, sample_age_ms, latch: latch(from[9])? })
+    }
+}
+
+impl Field for LineReport {
+    const KIND: u8 = b'R';
+    const LEN: usize = 1 + 1 + 1;
+
+    fn write(&self, to: &mut [u8]) {
+        to.copy_from_slice(&[self.active.into(), self.verdict as u8, latch_number(self.latch)]);
+    }
+
+    fn read(from: &[u8]) -> Result<Self, Garbled> {
+        let verdict = *Verdict::ALL.get(usize::from(from[1])).ok_or(Garbled::Field)?;
+        Ok(Self { active: flag(from[0])?, verdict, latch: latch(from[2])? })
+    }
+}
+
+impl Field for () {
+    const KIND: u8 = b'X';
+    const LEN: usize = 0;
+
+    fn write(&self, _to: &mut [u8]) {}
+
+    fn read(_from: &[u8]) -> Result<Self, Garbled> {
+        Ok(())
+    }
+}
+
+pub(crate) fn latch_number(latch: Option<Latch>) -> u8 {
+    latch.map_or(0, |latch| latch as u8)
+}
+
+pub(crate) fn latch(number: u8) -> Result<Option<Latch>, Garbled> {
+    match usize::from(number).checked_sub(1) {
+        None => Ok(None),
+        Some(index) => Latch::ALL.get(index).copied().map(Some).ok_or(Garbled::Field),
+    }
+}
+
+pub(crate) fn flag(byte: u8) -> Result<bool, Garbled> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
@@ -229,6 +362,18 @@ fn flag(byte: u8) -> Result<bool, Garbled> {
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// As much of `text` as there is room for.
+fn write_text(text: &str, to: &mut [u8]) {
+    let end = text.floor_char_boundary(to.len());
+    to[..end].copy_from_slice(&text.as_bytes()[..end]);
+}
+
+/// A text up to the zeros that fill its field.
+fn read_text(from: &[u8]) -> Result<String, Garbled> {
+    let text = str::from_utf8(from).map_err(|_| Garbled::Field)?.trim_end_matches('\0');
+    if text.contains('\0') { Err(Garbled::Field) } else { Ok(text.to_owned()) }
 }
 
 #[cfg(test)]

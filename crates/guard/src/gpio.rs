@@ -1,0 +1,227 @@
+//! GPIO lines of the board, by the kernel's character device (uAPI v2, Linux 5.10 and later): finding a pin, holding it, and switching
+//! pins off without a guard.
+//!
+//! A pin is found by what its chip and its line are called, never by the chip's number: that of the Pi 5's header is 0 or 4, depending
+//! on the kernel. A line is requested as an inactive output in the very call that claims it, so that it is never anything else. The
+//! kernel gives it to one holder only, but tools that go by `/dev/gpiomem` do not ask the kernel: hence `read_back`.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileTypeExt;
+use std::path::PathBuf;
+
+use gpiocdev_uapi::v2::{
+    Error, LineConfig, LineFlags, LineRequest, LineValues, Name, Offsets, get_chip_info, get_line, get_line_info,
+    get_line_values, set_line_config,
+};
+
+use crate::lines::{LineError, LineSpec, Lines};
+use crate::protocol::MAX_LINES;
+
+/// What the chips with the header's pins are called: Pi 5, Pi 4, all Pis before. A pin's offset in them is its BCM number.
+const PI_LABELS: [&str; 3] = ["pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835"];
+/// How the lines are marked as ours, for `gpioinfo`.
+const CONSUMER: &str = "filamentbox-relay";
+
+/// Where a pin is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Its chip, such as `/dev/gpiochip0`.
+    pub chip: PathBuf,
+    /// The number of the line within its chip.
+    pub offset: u32,
+}
+
+/// A pin cannot be found. Each says which chips there are.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// None of the chips has it.
+    #[error("no GPIO{bcm} on {chips}")]
+    Missing {
+        /// BCM number.
+        bcm: u32,
+        /// Each with its label, or why it cannot be opened.
+        chips: String,
+    },
+    /// More than one line is called so.
+    #[error("more than one GPIO{bcm} on {chips}")]
+    Ambiguous {
+        /// BCM number.
+        bcm: u32,
+        /// Each with its label.
+        chips: String,
+    },
+}
+
+struct Chip {
+    path: PathBuf,
+    /// `None` for a chip that cannot be opened.
+    file: Option<File>,
+    label: String,
+    lines: u32,
+}
+
+/// Finds the pin with BCM number `bcm`: on a Raspberry Pi in the chip of its header, elsewhere in any chip; by the line's name `GPIO<bcm>`,
+/// on a Raspberry Pi else by its number (some of its kernels name pins by their function).
+///
+/// # Errors
+/// [`FindError`].
+pub fn find(bcm: u32) -> Result<Place, FindError> {
+    let chips = chips();
+    let on_a_pi = chips.iter().any(Chip::is_of_a_pi);
+    let candidates = || chips.iter().filter(|chip| chip.is_of_a_pi() || !on_a_pi);
+    let mut places: Vec<Place> = candidates().flat_map(|chip| chip.lines_named(&format!("GPIO{bcm}"))).collect();
+    if places.is_empty() && on_a_pi {
+        places = candidates().filter(|chip| bcm < chip.lines).map(|chip| chip.place(bcm)).collect();
+    }
+    match places.len() {
+        0 => Err(FindError::Missing { bcm, chips: describe(&chips) }),
+        1 => Ok(places.remove(0)),
+        _ => Err(FindError::Ambiguous { bcm, chips: describe(&chips) }),
+    }
+}
+
+/// Every chip once. Symbolic links are left out: some systems link a Pi 5's old chip number to the new one.
+fn chips() -> Vec<Chip> {
+    let entries = fs::read_dir("/dev").into_iter().flatten().flatten();
+    let chips = entries.filter(|entry| {
+        entry.file_name().as_encoded_bytes().starts_with(b"gpiochip")
+            && entry.file_type().is_ok_and(|kind| kind.is_char_device())
+    });
+    let mut chips: Vec<Chip> = chips.map(|entry| Chip::open(entry.path())).collect();
+    chips.sort_by(|a, b| a.path.cmp(&b.path));
+    chips
+}
+
+fn describe(chips: &[Chip]) -> String {
+    let chips: Vec<String> = chips.iter().map(|chip| format!("{} ({})", chip.path.display(), chip.label)).collect();
+    if chips.is_empty() { "this machine: it has no GPIO chip".to_owned() } else { chips.join(", ") }
+}
+
+impl Chip {
+    fn open(path: PathBuf) -> Self {
+        let opened = File::open(&path).and_then(|file| {
+            let info = get_chip_info(&file).map_err(os)?;
+            Ok((file, info))
+        });
+        match opened {
+            Ok((file, info)) => Self { path, file: Some(file), label: (&info.label).into(), lines: info.num_lines },
+            Err(error) => Self { path, file: None, label: explain(error).to_string(), lines: 0 },
+        }
+    }
+
+    fn is_of_a_pi(&self) -> bool {
+        PI_LABELS.contains(&self.label.as_str())
+    }
+
+    fn place(&self, offset: u32) -> Place {
+        Place { chip: self.path.clone(), offset }
+    }
+
+    fn lines_named(&self, name: &str) -> Vec<Place> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let is_it = |offset: &u32| get_line_info(file, *offset).is_ok_and(|info| info.name.as_os_str() == name);
+        (0..self.lines).filter(is_it).map(|offset| self.place(offset)).collect()
+    }
+}
+
+/// Lines of the board. Dropping them lets go of each as it is.
+#[derive(Debug, Default)]
+pub struct GpioLines([Option<Held>; MAX_LINES]);
+
+#[derive(Debug)]
+struct Held {
+    /// Closing it lets go of the line.
+    file: File,
+    active_low: bool,
+}
+
+impl GpioLines {
+    /// None held.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn held(&self, index: usize) -> Result<&Held, LineError> {
+        self.0.get(index).and_then(Option::as_ref).ok_or(LineError::NoSuchLine(index))
+    }
+}
+
+impl Lines for GpioLines {
+    fn can_be_moved(&self) -> bool {
+        true
+    }
+
+    fn claim(&mut self, index: usize, spec: &LineSpec) -> Result<(), LineError> {
+        let slot = self.0.get_mut(index).ok_or(LineError::NoSuchLine(index))?;
+        *slot = Some(Held { file: request(spec)?, active_low: spec.active_low });
+        Ok(())
+    }
+
+    fn release(&mut self, index: usize) {
+        if let Some(slot) = self.0.get_mut(index) {
+            *slot = None;
+        }
+    }
+
+    /// Configures the line anew instead of only setting its value: that also makes a pin an output again that another tool has made
+    /// something else.
+    fn set(&mut self, index: usize, active: bool) -> Result<(), LineError> {
+        let held = self.held(index)?;
+        Ok(set_line_config(&held.file, output(held.active_low, active)).map_err(os)?)
+    }
+
+    fn read_back(&mut self, index: usize) -> Result<bool, LineError> {
+        let mut values = LineValues { bits: 0, mask: 1 };
+        get_line_values(&self.held(index)?.file, &mut values).map_err(os)?;
+        Ok(values.bits & 1 == 1)
+    }
+}
+
+/// Makes each line inactive and lets go of it, for when there is no guard; one that a guard still holds is [`LineError::Busy`].
+#[must_use]
+pub fn outputs_off(lines: &[LineSpec]) -> Vec<(LineSpec, Result<(), LineError>)> {
+    lines.iter().map(|spec| (spec.clone(), request(spec).map(drop))).collect()
+}
+
+/// Claims a line as an output that is inactive.
+fn request(spec: &LineSpec) -> Result<File, LineError> {
+    let place = find(spec.gpio)?;
+    let chip = File::open(&place.chip).map_err(explain)?;
+    let request = LineRequest {
+        offsets: Offsets::from_slice(&[place.offset]),
+        consumer: Name::from(CONSUMER),
+        config: output(spec.active_low, false),
+        num_lines: 1,
+        ..LineRequest::default()
+    };
+    get_line(&chip, request).map_err(os).map_err(|error| {
+        if error.kind() != io::ErrorKind::ResourceBusy {
+            return LineError::Io(explain(error));
+        }
+        let consumer = get_line_info(&chip, place.offset).map(|info| String::from(&info.consumer));
+        LineError::Busy { gpio: spec.gpio, consumer: consumer.unwrap_or_default() }
+    })
+}
+
+fn output(active_low: bool, active: bool) -> LineConfig {
+    let polarity = if active_low { LineFlags::ACTIVE_LOW } else { LineFlags::empty() };
+    let mut config = LineConfig { flags: LineFlags::OUTPUT | polarity, ..LineConfig::default() };
+    config.add_values(&LineValues { bits: active.into(), mask: 1 });
+    config
+}
+
+fn os(error: Error) -> io::Error {
+    match error {
+        Error::Os(errno) => io::Error::from_raw_os_error(errno.0),
+        Error::UnderRead(_) => io::ErrorKind::UnexpectedEof.into(),
+    }
+}
+
+fn explain(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => io::Error::other("permission denied: join group gpio"),
+        _ => error,
+    }
+}

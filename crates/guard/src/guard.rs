@@ -1,0 +1,143 @@
+//! What the guard does with what it hears: the judge says what each line must be, the outputs make it so, the memory keeps why not.
+
+use crate::clock::Nanos;
+use crate::judge::Judge;
+use crate::latch::Memory;
+use crate::lines::{LineSpec, Lines, Role};
+use crate::outputs::Outputs;
+use crate::protocol::{
+    Claim, Claimed, ClaimedLine, Field, Latch, Lease, LineReport, MAX_LINES, Report, Reset, Want, open,
+};
+
+pub(crate) struct Guard<L: Lines> {
+    pub(crate) judge: Judge,
+    // Before `memory`: dropped first, so that no line waits for the disk.
+    pub(crate) outputs: Outputs<L>,
+    pub(crate) memory: Memory,
+    /// The only pins that may be claimed; `None` for any.
+    pub(crate) pins: Option<Vec<u32>>,
+    /// Whether this conversation has claimed its lines.
+    pub(crate) claimed: bool,
+    /// Which lines its last lease asked for.
+    pub(crate) asked: [bool; MAX_LINES],
+    /// A lease ran out while nobody listened here: what is in the queue is older than it says.
+    pub(crate) overslept: bool,
+}
+
+impl<L: Lines> Guard<L> {
+    /// Judges, makes the lines so, and only then remembers.
+    pub(crate) fn turn(&mut self, now: Nanos) -> [LineReport; MAX_LINES] {
+        let mut reports = self.judge.assess(now);
+        self.outputs.apply(&mut self.judge, &mut reports);
+        for (index, report) in reports.iter().enumerate() {
+            if let (Some(latch), Some(line)) = (report.latch, self.outputs.held(index)) {
+                self.memory.latch(&line.name, latch);
+            }
+        }
+        self.memory.save();
+        reports
+    }
+
+    /// Does what `message` asks for and writes the answer into `answer`.
+    pub(crate) fn hear<'a>(&mut self, now: Nanos, message: &[u8], answer: &'a mut [u8]) -> &'a [u8] {
+        let sequence = match open(message) {
+            Ok((<Option<LineSpec>>::KIND, ..)) => match Claim::decode(message) {
+                Ok(claim) if self.judge.is_newer(now, claim.sequence) => return self.claim(now, &claim).encode(answer),
+                _ => None,
+            },
+            Ok((Want::KIND, ..)) => {
+                Lease::decode(message).ok().filter(|lease| self.lease(now, lease)).map(|lease| lease.sequence)
+            }
+            Ok((<()>::KIND, ..)) => {
+                Reset::decode(message).ok().filter(|reset| self.reset(now, reset)).map(|reset| reset.sequence)
+            }
+            _ => None,
+        };
+        if sequence.is_none() {
+            self.judge.garbled(now);
+        }
+        let lines = self.turn(now);
+        let lines = if self.claimed { lines } else { Default::default() };
+        Report { sequence: sequence.unwrap_or(0), lines }.encode(answer)
+    }
+
+    /// The daemon is gone: everything is inactive, and stays held. If it asked for heat to the end, it did not mean to go.
+    pub(crate) fn end(&mut self, now: Nanos) {
+        self.judge.silence();
+        self.turn(now);
+        for index in 0..MAX_LINES {
+            if self.asked[index]
+                && let Some(line) = self.outputs.held(index)
+                && line.role == Role::Heater
+                && self.memory.crash(&line.name, now)
+            {
+                self.judge.latch(index, Latch::CrashLoop);
+            }
+        }
+        (self.claimed, self.asked) = (false, [false; MAX_LINES]);
+        self.turn(now);
+    }
+
+    fn lease(&mut self, now: Nanos, lease: &Lease) -> bool {
+        if !self.claimed || self.overslept {
+            // Answered, not granted.
+            return self.judge.is_newer(now, lease.sequence);
+        }
+        self.asked = lease.lines.map(|want| want.active);
+        self.judge.lease(now, lease)
+    }
+
+    fn reset(&mut self, now: Nanos, reset: &Reset) -> bool {
+        let newer = self.judge.is_newer(now, reset.sequence);
+        if newer {
+            self.judge.reset();
+            self.memory.reset();
+        }
+        newer
+    }
+
+    /// Everything inactive; then what is not claimed as it is held is let go, and what is not held is taken.
+    fn claim(&mut self, now: Nanos, claim: &Claim) -> Claimed {
+        self.judge.garbled(now);
+        self.turn(now);
+        self.asked = [false; MAX_LINES];
+        for (index, wanted) in claim.lines.iter().enumerate() {
+            if let Some(held) = self.outputs.held(index)
+                && Some(held) != wanted.as_ref()
+            {
+                self.memory.release(&held.name);
+                self.outputs.release(index);
+                self.judge.hold(index, None, None);
+            }
+        }
+        let lines = std::array::from_fn(|index| {
+            let Some(line) = &claim.lines[index] else { return ClaimedLine::default() };
+            let problem = self.take(index, line).err();
+            ClaimedLine { held: problem.is_none(), problem: problem.unwrap_or_default() }
+        });
+        self.claimed = true;
+        self.turn(now);
+        Claimed { sequence: claim.sequence, lines }
+    }
+
+    fn take(&mut self, index: usize, line: &LineSpec) -> Result<(), String> {
+        if self.outputs.held(index).is_some() {
+            return Ok(());
+        }
+        if self.pins.as_ref().is_some_and(|pins| !pins.contains(&line.gpio)) {
+            return Err(format!("GPIO{} is not among the pins that relay.toml allows", line.gpio));
+        }
+        if (0..MAX_LINES).any(|other| self.outputs.held(other).is_some_and(|other| other.name == line.name)) {
+            return Err("another output has the same name".to_owned());
+        }
+        if !self.memory.claim(line) {
+            return Err("too many outputs of other names are latched: reset them first".to_owned());
+        }
+        if let Err(error) = self.outputs.claim(index, line) {
+            self.memory.release(&line.name);
+            return Err(error.to_string());
+        }
+        self.judge.hold(index, Some(line.role), self.memory.latch_of(line));
+        Ok(())
+    }
+}
