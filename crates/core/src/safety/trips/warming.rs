@@ -112,7 +112,7 @@ impl Warming {
     /// Takes in a reading taken at `at`, while the controller or a person wants to reach `target_c`.
     pub fn reading(&mut self, at: Monotonic, temperature: Celsius, target_c: f64) -> Option<Trip> {
         let before = self.last.replace((at, temperature));
-        if !self.active || at < self.changed_at {
+        if !self.active || at < self.changed_at || self.rest.is_some() {
             return None;
         }
         let counted_to = before.map_or(self.changed_at, |(before, _)| before.max(self.changed_at));
