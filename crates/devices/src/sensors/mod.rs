@@ -2,6 +2,7 @@
 
 pub mod bme280;
 mod choose;
+pub mod dht;
 mod on_i2c;
 mod registry;
 pub mod sim;
