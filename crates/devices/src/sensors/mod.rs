@@ -1,10 +1,16 @@
 //! The registry of sensors. A new sensor is one file in this folder and one line in [`SENSORS`].
 
+pub mod aht20;
 pub mod bme280;
 mod choose;
+#[cfg(test)]
+mod command_chip;
+mod crc8;
 pub mod dht;
+pub mod iio;
 mod on_i2c;
 mod registry;
+pub mod sht;
 pub mod sim;
 
 use std::fmt;
@@ -40,8 +46,8 @@ pub trait Sensor: Send {
         Duration::ZERO
     }
 
-    /// What stands for the raw words of the last good reading, exactly: equal for two readings if and only if the words are.
-    /// `None` before the first.
+    /// What stands for the raw words of the last good reading: equal for two readings if and only if the words are (but for the
+    /// odds of a 64-bit hash, where they do not fit). `None` before the first.
     fn fingerprint(&self) -> Option<u64>;
 
     /// The last good reading in full: raw words, and converted values as the chip's arithmetic gives them, before any rounding
