@@ -1,6 +1,7 @@
 //! From `sensor.type` to an open sensor, and what to tell people when there is none.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
 use filamentbox_core::sample::NoData;
@@ -108,6 +109,50 @@ fn nothing_found(kinds: &[SensorKind], settings: &Settings, context: &OpenContex
 pub fn open(settings: &Settings, context: &OpenContext) -> Result<Box<dyn Sensor>, NoData> {
     let kind = choose(settings, context)?;
     (kind.open)(settings, context)
+}
+
+/// Opens one box's sensor, again and again for as long as it takes, and never another one: with several sensors about, `auto` would
+/// else answer the loss of the one in the box with a sensor that is somewhere else, and the heater would follow that.
+#[derive(Default)]
+pub struct Opener {
+    first: Option<(&'static SensorKind, String)>,
+}
+
+impl Opener {
+    /// An opener that has opened nothing yet: the first sensor it opens is the one it keeps to.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Like [`open`]; after the first success only the same kind of sensor at the same place.
+    ///
+    /// # Errors
+    /// As [`open`], and [`NoData::NotPresent`] when another sensor answers instead.
+    ///
+    /// # Panics
+    /// As [`open`].
+    pub fn open(&mut self, settings: &Settings, context: &OpenContext) -> Result<Box<dyn Sensor>, NoData> {
+        let Some((kind, known_as)) = &self.first else {
+            let kind = choose(settings, context)?;
+            let sensor = (kind.open)(settings, context)?;
+            self.first = Some((kind, sensor.describe()));
+            return Ok(sensor);
+        };
+        let sensor = (kind.open)(settings, context)?;
+        if sensor.describe() == *known_as {
+            return Ok(sensor);
+        }
+        Err(NoData::NotPresent(format!(
+            "{known_as} is gone; {} answers, but may be somewhere else: restart FilamentBox to use it",
+            sensor.describe()
+        )))
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Opener").field(&self.first.as_ref().map(|(_, known_as)| known_as)).finish()
+    }
 }
 
 #[cfg(test)]

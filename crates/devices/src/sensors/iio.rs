@@ -66,8 +66,7 @@ struct Names {
     pressure: Option<&'static str>,
 }
 
-/// The end of the range of the chips behind drivers whose chips all measure further than [`UNKNOWN_MAX_C`], and of those that
-/// measure less far (their data sheets).
+/// The end of the range of the chips behind the drivers, by the names in their files (the chips' data sheets).
 const RANGES: [(&str, f64); 20] = [
     ("aht10", 85.0),
     ("am2315", 80.0),
@@ -91,7 +90,7 @@ const RANGES: [(&str, f64); 20] = [
     ("shtc3", 125.0),
     ("si7020", 125.0),
 ];
-/// The end of the range of a chip that is not in [`RANGES`]: that of the least among them that is common.
+/// The end of the range of a chip that is not in [`RANGES`]: what most chips reach.
 const UNKNOWN_MAX_C: f64 = 85.0;
 /// No chip of them all measures beyond.
 const PLAUSIBLE_C: std::ops::RangeInclusive<f64> = -55.0..=150.0;
@@ -190,6 +189,15 @@ impl Device {
         self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
+    /// What the kernel calls the chip on its bus (`1-0076`): unlike the folder's number it stays the same when the driver is
+    /// loaded anew. hwmon links to it, the folder of an IIO device lies in it.
+    fn parent(&self) -> String {
+        let linked = fs::canonicalize(self.folder.join("device"));
+        let parent = linked.or_else(|_| fs::canonicalize(self.folder.join("..")));
+        let name = parent.ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        name.unwrap_or_else(|| self.folder_name().to_owned())
+    }
+
     /// The driver's name without the address that some devices have behind theirs (`dht11@4`).
     fn chip(&self) -> &str {
         self.driver.split('@').next().unwrap_or_default()
@@ -280,7 +288,7 @@ impl Sensor for KernelSensor {
     }
 
     fn describe(&self) -> String {
-        format!("{} of the kernel ({})", self.device.driver, self.device.folder.display())
+        format!("{} of the kernel ({})", self.device.driver, self.device.parent())
     }
 
     fn traits(&self) -> SensorTraits {
@@ -329,7 +337,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::super::tests::{context, settings};
-    use super::super::{self as sensors};
+    use super::super::{self as sensors, Opener};
     use super::*;
 
     /// A machine whose `/sys` has these files.
@@ -403,7 +411,7 @@ mod tests {
             ("bus/iio/devices/iio:device0/in_humidityrelative_scale", "5.5"),
         ];
         check(&hts221, "auto", (2500, 4950, None, 120.0));
-        // Linux 6.13 and later write fractions.
+        // Newer kernels write fractions.
         let fractions = [
             ("bus/iio/devices/iio:device0/name", "somechip"),
             ("bus/iio/devices/iio:device0/in_temp_input", "25080.000000000"),
@@ -446,6 +454,42 @@ mod tests {
             write(&root, path, text);
         }
         open(&root, "auto").expect("it is back").read().expect("a reading");
+    }
+
+    /// `/sys` as the kernel lays it out: the listed folders are links into the tree of devices.
+    fn link(root: &TempDir, folder: &str, device: &str) {
+        let folder = root.path().join("sys").join(folder);
+        fs::create_dir_all(folder.parent().expect("a folder")).expect("made");
+        std::os::unix::fs::symlink(root.path().join("sys/devices").join(device), folder).expect("linked");
+    }
+
+    #[test]
+    fn a_sensor_is_the_same_under_another_number_and_another_one_is_not() {
+        let root = machine(&[]);
+        let settings = settings(&[]);
+        let mut opener = Opener::new();
+        let mut opened = |device: &str, folder: &str| {
+            let _ = fs::remove_dir_all(root.path().join("sys"));
+            for (file, text) in [("name", "bme280"), ("in_temp_input", "1"), ("in_humidityrelative_input", "1")] {
+                write(&root, &format!("devices/{device}/{file}"), text);
+            }
+            link(&root, &format!("bus/iio/devices/{folder}"), device);
+            opener.open(&settings, &context(root.path())).map(|sensor| sensor.describe())
+        };
+        let first = Ok("bme280 of the kernel (1-0076)".to_owned());
+        assert_eq!(opened("soc/1-0076/iio:device0", "iio:device0"), first);
+        assert_eq!(opened("soc/1-0076/iio:device3", "iio:device3"), first);
+        let other = opened("soc/1-0077/iio:device0", "iio:device0");
+        assert!(matches!(&other, Err(NoData::NotPresent(text)) if text.contains("(1-0077) answers")), "{other:?}");
+        assert_eq!(opened("soc/1-0076/iio:device0", "iio:device0"), first, "it came back");
+    }
+
+    #[test]
+    fn a_hardware_monitor_is_called_by_its_device() {
+        let root = machine(SHT4X);
+        write(&root, "devices/soc/1-0044/name", "sht4x");
+        link(&root, "class/hwmon/hwmon1/device", "soc/1-0044");
+        assert_eq!(open(&root, "auto").expect("found").describe(), "sht4x of the kernel (1-0044)");
     }
 
     #[test]

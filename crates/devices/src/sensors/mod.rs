@@ -22,7 +22,7 @@ use filamentbox_core::config::{KeySpec, Settings};
 use filamentbox_core::sample::{Frozen, Measurement, NoData, SensorTraits};
 use filamentbox_core::time::Monotonic;
 
-pub use self::choose::{TYPE_KEY, check, choose, keys, open, scan};
+pub use self::choose::{Opener, TYPE_KEY, check, choose, keys, open, scan};
 pub use self::registry::SENSORS;
 
 /// A source of readings of one box.
@@ -34,7 +34,8 @@ pub trait Sensor: Send {
     /// opens the sensor anew.
     fn read(&mut self) -> Result<Measurement, NoData>;
 
-    /// Chip and place in a few words, for logs and pages.
+    /// Chip and place in a few words, for logs and pages. The same for the same chip at the same place whenever it is opened,
+    /// and different for any other: [`Opener`] tells them apart by it.
     fn describe(&self) -> String;
 
     /// What it can and cannot tell.

@@ -17,7 +17,7 @@ use filamentbox_core::delivery::Delivery;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::SimulatedBox;
-use filamentbox_devices::sensors::{GpioPlace, Now, OpenContext, Origin, SENSORS};
+use filamentbox_devices::sensors::{GpioPlace, Now, OpenContext, Opener, Origin, SENSORS};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -181,6 +181,7 @@ impl Start {
                 control: control.clone(),
                 stop,
                 trace: trace.context("the trace file cannot be opened")?,
+                opener: Opener::new(),
                 sensor: None,
             };
             let name = format!("sensor-{}", box_config.name);
