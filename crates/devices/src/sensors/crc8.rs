@@ -1,5 +1,5 @@
 //! The checksum of Sensirion's and Aosong's I2C chips: CRC-8 with polynomial x^8 + x^5 + x^4 + 1, start value 0xFF, not reflected
-//! (Sensirion SHT3x-DIS data sheet 7, 4.12).
+//! (Sensirion SHT3x-DIS, version 5, 4.12).
 
 const POLYNOMIAL: u8 = 0x31;
 

@@ -1,4 +1,4 @@
-//! Sensirion SHT3x and SHT4x: temperature and humidity on I2C, by commands (data sheets "SHT3x-DIS" 7 and "SHT4x" 6).
+//! Sensirion SHT3x and SHT4x: temperature and humidity on I2C, by commands (Sensirion data sheets SHT3x-DIS, version 5, and SHT4x).
 //!
 //! Each reading is one measurement at the highest repeatability, without clock stretching (which the Raspberry Pi's controller
 //! handles badly): command, wait, read. Every word carries a checksum.
@@ -65,7 +65,7 @@ impl ShtModel {
         }
     }
 
-    /// "High repeatability, no clock stretching" (SHT3x, table 9); "high precision" (SHT4x, table 8).
+    /// "High repeatability, no clock stretching" (SHT3x, table 9); "high precision" (SHT4x).
     fn measure(self) -> &'static [u8] {
         match self {
             Self::Sht3x => &[0x24, 0x00],
@@ -73,7 +73,7 @@ impl ShtModel {
         }
     }
 
-    /// Longest measurement: 15.5 ms at low supply (SHT3x, table 4); 8.3 ms (SHT4x, table 5); rounded up.
+    /// Longest measurement: 15.5 ms at low supply (SHT3x), 8.3 ms (SHT4x), rounded up.
     fn measurement(self) -> Duration {
         match self {
             Self::Sht3x => Duration::from_millis(16),
@@ -82,7 +82,7 @@ impl ShtModel {
     }
 
     /// A question that changes nothing and that the other generation does not know: status (SHT3x, 4.11), serial number
-    /// (SHT4x, 4.6).
+    /// (SHT4x).
     fn identify(self) -> &'static [u8] {
         match self {
             Self::Sht3x => &[0xf3, 0x2d],
@@ -90,7 +90,7 @@ impl ShtModel {
         }
     }
 
-    /// Thousandths of a percent from the raw word (SHT3x, 4.13; SHT4x, 4.6), kept within 0 and 100 % as the latter says.
+    /// Thousandths of a percent from the raw word (SHT3x, 4.13; SHT4x), kept within 0 and 100 % as the latter says.
     fn humidity_milli_pct(self, raw: u16) -> i64 {
         let (offset, span) = match self {
             Self::Sht3x => (0, 100_000),
@@ -100,7 +100,7 @@ impl ShtModel {
     }
 }
 
-/// Thousandths of a degree from the raw word (SHT3x, 4.13; SHT4x, 4.6).
+/// Thousandths of a degree from the raw word (SHT3x, 4.13; SHT4x).
 fn temperature_milli_c(raw: u16) -> i64 {
     -45_000 + rounded(i64::from(raw) * 175_000, 65_535)
 }
