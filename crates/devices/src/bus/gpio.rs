@@ -78,7 +78,7 @@ impl GpioLine {
         let mut edges = Vec::with_capacity(EDGES_MAX);
         let mut words = [0; WORDS_PER_EVENT * EDGES_MAX];
         let mut patience = ANSWER;
-        while edges.len() < EDGES_MAX && wait_event(&self.file, patience).map_err(os)? {
+        while edges.len() < EDGES_MAX && self.wait(patience)? {
             let count = read_event(&self.file, &mut words).map_err(os)?;
             for event in words[..count].chunks_exact(WORDS_PER_EVENT) {
                 let event = LineEdgeEvent::from_slice(event).map_err(os)?;
@@ -93,13 +93,23 @@ impl GpioLine {
         self.set(START)?;
         std::thread::sleep(low_for);
         // What an earlier frame left behind; no edges are noted while the line is an output.
-        while wait_event(&self.file, Duration::ZERO).map_err(os)? {
+        while self.wait(Duration::ZERO)? {
             read_event(&self.file, &mut [0; WORDS_PER_EVENT * EDGES_MAX]).map_err(os)?;
         }
         self.set(LISTENING)?;
         let edges = self.collect();
         self.set(IDLE)?;
         edges
+    }
+
+    /// Whether an edge is there, at the latest after `patience`. A signal to the program is no reason to lose a frame.
+    fn wait(&self, patience: Duration) -> io::Result<bool> {
+        loop {
+            match wait_event(&self.file, patience).map_err(os) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
     }
 
     fn set(&self, flags: LineFlags) -> io::Result<()> {

@@ -8,7 +8,7 @@ use filamentbox_core::config::Settings;
 use filamentbox_core::sample::{BoxName, Measurement, NoData};
 use filamentbox_core::snapshot::Reading;
 use filamentbox_core::time::Monotonic;
-use filamentbox_devices::sensors::{self, OpenContext, Sensor};
+use filamentbox_devices::sensors::{OpenContext, Opener, Sensor};
 use tracing::{debug, info, warn};
 
 use super::clock::Clocks;
@@ -42,6 +42,8 @@ pub struct Sensing {
     pub stop: Receiver<()>,
     /// `--trace`.
     pub trace: Option<Trace>,
+    /// Opens the sensor, and the same one again when it was lost.
+    pub opener: Opener,
     /// The sensor, once it was found.
     pub sensor: Option<Box<dyn Sensor>>,
 }
@@ -67,7 +69,7 @@ impl Sensing {
 
     fn read(&mut self) -> Result<Measurement, NoData> {
         if self.sensor.is_none() {
-            let sensor = sensors::open(&self.settings, &self.context)?;
+            let sensor = self.opener.open(&self.settings, &self.context)?;
             info!(r#box = %self.box_name, "sensor: {}", sensor.describe());
             // Waited for, unlike all that follows: the interlock has to know what this sensor cannot tell. If control hangs, no
             // reading comes either.

@@ -16,7 +16,7 @@ use filamentbox_core::delivery::Delivery;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::SimulatedBox;
-use filamentbox_devices::sensors::{Now, Origin, SENSORS};
+use filamentbox_devices::sensors::{Now, Opener, Origin, SENSORS};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -182,6 +182,7 @@ impl Start {
                 control: control.clone(),
                 stop,
                 trace: trace.context("the trace file cannot be opened")?,
+                opener: Opener::new(),
                 sensor: None,
             };
             let name = format!("sensor-{}", box_config.name);
