@@ -40,6 +40,8 @@ pub enum Command {
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Looks at everything that decides safety and working, and says how to mend it (exit code 1 when something fails)
+    Doctor(DoctorArgs),
     /// Completions for a shell, to stdout
     Completions {
         /// The shell
@@ -187,6 +189,17 @@ pub enum ConfigCommand {
         #[arg(long, hide = true)]
         markdown: bool,
     },
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Only what decides safety
+    #[arg(long)]
+    pub safety: bool,
+    /// As JSON; asks nothing
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `relay-guard`
