@@ -39,9 +39,11 @@ impl Model {
         let text = self.text.trim_start_matches("Raspberry Pi").trim_start();
         let begins = |names: &[&str]| names.iter().any(|name| text == *name || text.starts_with(&format!("{name} ")));
         match section {
-            "pi1" => begins(&["Model A", "Model B", "Compute Module"]) && !begins(&["Compute Module 0"]) && {
-                !["3", "4", "4S", "5"].iter().any(|n| begins(&[&format!("Compute Module {n}")]))
-            },
+            "pi1" => {
+                begins(&["Model A", "Model B", "Compute Module"]) && !begins(&["Compute Module 0"]) && {
+                    !["3", "4", "4S", "5"].iter().any(|n| begins(&[&format!("Compute Module {n}")]))
+                }
+            }
             "pi2" => begins(&["2"]),
             "pi3" => begins(&["3", "Compute Module 3"]),
             "pi3+" => begins(&["3"]) && text.contains("Plus"),
@@ -62,9 +64,8 @@ impl Model {
 }
 
 /// Names of sections that mean a model.
-const MODEL_SECTIONS: [&str; 15] = [
-    "pi1", "pi2", "pi3", "pi3+", "pi4", "pi400", "pi5", "pi500", "cm4", "cm4s", "cm5", "cm0", "pi0", "pi0w", "pi02",
-];
+const MODEL_SECTIONS: [&str; 15] =
+    ["pi1", "pi2", "pi3", "pi3+", "pi4", "pi400", "pi5", "pi500", "cm4", "cm4s", "cm5", "cm0", "pi0", "pi0w", "pi02"];
 
 /// Whether a line is in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +113,9 @@ impl BootConfig {
             if let Some(section) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 filters.enter(section, model);
             } else if let Some(file) = line.strip_prefix("include ") {
-                if depth < INCLUDE_DEPTH_MAX && let Some(text) = include(file.trim()) {
+                if depth < INCLUDE_DEPTH_MAX
+                    && let Some(text) = include(file.trim())
+                {
                     self.read(&text, model, include, filters, depth + 1);
                 }
             } else if let Some((key, value)) = line.split_once('=') {
@@ -180,7 +183,9 @@ impl BootConfig {
 fn is_in_range(part: &str, pin: u32) -> bool {
     let number = |text: &str| text.trim().parse::<u32>().ok();
     match part.split_once('-') {
-        Some((first, last)) => number(first).zip(number(last)).is_some_and(|(first, last)| (first..=last).contains(&pin)),
+        Some((first, last)) => {
+            number(first).zip(number(last)).is_some_and(|(first, last)| (first..=last).contains(&pin))
+        }
         None => number(part) == Some(pin),
     }
 }
@@ -280,7 +285,10 @@ mod tests {
         assert!(parse("dtparam=strict_gpiod=on", PI_4).has_parameter("strict_gpiod"));
         assert!(!parse("dtparam=strict_gpiod=off", PI_4).has_parameter("strict_gpiod"));
         assert!(!parse("[pi4]\ndtparam=strict_gpiod", PI_5).has_parameter("strict_gpiod"));
-        assert_eq!(parse("kernel_watchdog_timeout=10\nkernel_watchdog_timeout=15", PI_4).value("kernel_watchdog_timeout"), Some("15"));
+        assert_eq!(
+            parse("kernel_watchdog_timeout=10\nkernel_watchdog_timeout=15", PI_4).value("kernel_watchdog_timeout"),
+            Some("15")
+        );
         assert_eq!(parse("", PI_4).value("kernel_watchdog_timeout"), None);
     }
 }

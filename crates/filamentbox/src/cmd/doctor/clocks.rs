@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::finding::{Check, Finding, run, say};
+use super::pins::append;
 use super::system::System;
 
 const GROUP: &str = "clock";
@@ -14,6 +15,8 @@ const AT_BOOT: Check = Check::working(GROUP, "clock-at-boot", "after power-up");
 
 /// A clock that shows less (2025-01-01) has not been set since power-up.
 const PLAUSIBLE_MS: i64 = 1_735_689_600_000;
+/// systemd-timesyncd makes this file when it has set the clock (systemd-timesyncd.service(8)).
+const SYNCHRONISED_FLAG: &str = "/run/systemd/timesync/synchronized";
 /// Programs that keep the clock and do not tell where it can be read without privileges.
 const OTHER_KEEPERS: [(&str, &str); 3] =
     [("chrony.service", "chronyc tracking"), ("chronyd.service", "chronyc tracking"), ("ntpsec.service", "ntpq -p")];
@@ -28,14 +31,12 @@ fn year(wall: Option<UnixTime>) -> Finding {
     if wall.is_some_and(|wall| wall.millis() >= PLAUSIBLE_MS) {
         return YEAR.ok(format!("the clock shows {text}"));
     }
-    YEAR.fail(format!("the clock shows {text}, so samples get their times only when it is set")).mend([
-        say("connect the network and let the clock be set:"),
-        run("sudo timedatectl set-ntp true"),
-    ])
+    YEAR.fail(format!("the clock shows {text}, so samples get their times only when it is set"))
+        .mend([say("connect the network and let the clock be set:"), run("sudo timedatectl set-ntp true")])
 }
 
 fn synchronised(system: &System) -> Finding {
-    if system.exists("/run/systemd/timesync/synchronized") {
+    if system.exists(SYNCHRONISED_FLAG) {
         return SYNCHRONISED.ok("set from the network since power-up");
     }
     if let Some((unit, question)) = OTHER_KEEPERS.into_iter().find(|(unit, _)| system.runs_unit(unit)) {
@@ -53,23 +54,25 @@ fn synchronised(system: &System) -> Finding {
 }
 
 fn at_boot(system: &System) -> Finding {
+    let model = system.model();
     if system.exists("/dev/rtc0") || system.exists("/dev/rtc") {
         // A Pi 5's clock chip forgets the time with the power unless it has a battery.
-        let battery = system.model().is_some_and(|model| model.has_rp1());
-        let found = "there is a clock chip";
-        return AT_BOOT.ok(if battery { format!("{found} (it needs its battery to run on)") } else { found.to_owned() });
+        let needs_battery = model.is_some_and(|model| model.has_rp1());
+        let battery = if needs_battery { ", which runs on without power only if its battery is connected" } else { "" };
+        return AT_BOOT.ok(format!("there is a clock chip{battery}"));
     }
-    let is_faked = system.exists("/etc/fake-hwclock.data") || system.exists("/var/lib/systemd/timesync/clock");
-    let shows = if is_faked { "the time of the last shutdown" } else { "a time long past" };
-    let found = format!("there is no clock chip: until the network has set it, the clock shows {shows}");
-    if system.model().is_none() {
-        return AT_BOOT.warn(found).mend([say("let the network set the clock before FilamentBox starts")]);
+    let is_kept = system.exists("/etc/fake-hwclock.data") || system.exists("/var/lib/systemd/timesync/clock");
+    let shows = if is_kept { "the time of the last shutdown" } else { "a time long past" };
+    let found = format!("there is no clock chip: after power-up the clock shows {shows}, until the network sets it");
+    if system.exists(SYNCHRONISED_FLAG) {
+        return AT_BOOT.ok(found);
     }
-    AT_BOOT.warn(found).mend([
-        say("samples of that time may be dated wrong; let the service wait for the clock:"),
-        run("sudo systemctl enable systemd-time-wait-sync"),
-        say("or fit a clock chip such as a DS3231 (dtoverlay=i2c-rtc,ds3231 in config.txt)"),
-    ])
+    let finding = AT_BOOT.warn(found).mend([say("let the network be there at power-up")]);
+    if model.is_none() {
+        return finding;
+    }
+    let overlay = append("dtoverlay=i2c-rtc,ds3231", system.boot_config_path());
+    finding.mend([say("or fit a clock chip, such as a DS3231 on the I2C bus, and add:")]).mend(overlay)
 }
 
 #[cfg(test)]
@@ -98,7 +101,10 @@ mod tests {
     #[test]
     fn what_the_clock_shows_after_power_up() {
         let status = |tree: Tree| statuses(&checks(&tree.system()), "clock-at-boot");
-        assert_eq!(status(Tree::pi_4().without("dev/rtc0")), [Status::Warn]);
-        assert_eq!(status(Tree::pi_4().file("dev/rtc0", "")), [Status::Ok]);
+        let flag = "run/systemd/timesync/synchronized";
+        assert_eq!(status(Tree::pi_4()), [Status::Ok]);
+        assert_eq!(status(Tree::pi_4().without(flag)), [Status::Warn]);
+        assert_eq!(status(Tree::pi_4().without(flag).file("dev/rtc0", "")), [Status::Ok]);
+        assert_eq!(status(Tree::pc().without(flag).without("dev/rtc0")), [Status::Warn]);
     }
 }

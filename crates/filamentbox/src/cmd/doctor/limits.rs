@@ -40,10 +40,12 @@ fn file(system: &System) -> Finding {
     let bad = |path: &&str| system.owner(path).map_or(true, |(uid, mode)| uid != 0 || mode & WRITABLE_BY_OTHERS != 0);
     match [folder, PATH].iter().find(|path| bad(path)) {
         None => FILE.ok(format!("{PATH} belongs to root, and nobody else may write it")),
-        Some(path) => FILE.fail(format!("{path} can be changed by others than root, and with it the limits of heat")).mend([
-            run(format!("sudo chown root:root {folder} {PATH}")),
-            run(format!("sudo chmod go-w {folder} {PATH}")),
-        ]),
+        Some(path) => {
+            FILE.fail(format!("{path} can be changed by others than root, and with it the limits of heat")).mend([
+                run(format!("sudo chown root:root {folder} {PATH}")),
+                run(format!("sudo chmod go-w {folder} {PATH}")),
+            ])
+        }
     }
 }
 
@@ -73,7 +75,13 @@ fn effect(safety: &SafetyConfig, guard: &Limits) -> Finding {
         ("safety.max_temp_c", safety.max_temp_c, guard_cut_off_c, "°C", safety.max_temp_c > guard_cut_off_c),
         ("safety.max_sample_age", age, guard_age, "s", age > guard_age),
         ("safety.max_on_time", on_time, guard_on_time, "s", on_time > guard_on_time),
-        ("safety.slew_c_per_s", safety.slew_c_per_s, guard_slew_c_per_s, "°C/s", safety.slew_c_per_s < guard_slew_c_per_s),
+        (
+            "safety.slew_c_per_s",
+            safety.slew_c_per_s,
+            guard_slew_c_per_s,
+            "°C/s",
+            safety.slew_c_per_s < guard_slew_c_per_s,
+        ),
     ];
     let without_effect: Vec<_> = pairs.into_iter().filter(|(.., has_none)| *has_none).collect();
     if without_effect.is_empty() {

@@ -113,10 +113,14 @@ fn variable(key: &str) -> String {
 
 /// How a setting is changed.
 fn setting(key: &str, value: &str) -> Vec<Step> {
+    let variable = variable(key);
     vec![
-        put(format!("{}={value}", variable(key)), "the daemon's environment"),
-        say("as a service: `sudo systemctl edit filamentbox`, then these lines, then restart it:"),
-        put(format!("[Service]\nEnvironment={}={value}", variable(key)), "the unit's drop-in"),
+        put(
+            format!("[Service]\nEnvironment={variable}={value}"),
+            "the file that `sudo systemctl edit filamentbox` opens",
+        ),
         run("sudo systemctl restart filamentbox"),
+        say("or, where it is started by hand, before `filamentbox run`:"),
+        run(format!("export {variable}={value}")),
     ]
 }

@@ -26,7 +26,7 @@ pub(super) fn page(report: &Report) -> String {
         Status::ALL.into_iter().map(|status| format!("{} {}", report.count(status), status.name())).collect();
     let _ = write!(page, "\n{}", counts.join(", "));
     if report.has_failed() {
-        page.push_str(": mend what says fail, then run `filamentbox doctor` again");
+        page.push_str("\nMend what says fail, then run `filamentbox doctor` again.");
     }
     page
 }
@@ -56,7 +56,8 @@ fn write_step(page: &mut String, step: &Step) {
         }
     };
     let verbatim = |page: &mut String, mark: &str, text: &str| {
-        for line in text.lines() {
+        for (index, line) in text.lines().enumerate() {
+            let mark = if index == 0 { mark } else { &"  "[..mark.len()] };
             let _ = writeln!(page, "{:REMEDY$}    {mark}{line}", "");
         }
     };
@@ -106,7 +107,9 @@ mod tests {
         let copied = "          > in /boot/firmware/config.txt:\n              dtparam=strict_gpiod\n              $ sudo reboot\n";
         assert!(page.contains(copied), "{page}");
         assert!(page.contains("  ok    pin persistence   short\n"), "{page}");
-        assert!(page.ends_with("1 ok, 0 warn, 1 fail, 0 skip: mend what says fail, then run `filamentbox doctor` again"));
+        assert!(
+            page.ends_with("1 ok, 0 warn, 1 fail, 0 skip\nMend what says fail, then run `filamentbox doctor` again.")
+        );
     }
 
     #[test]

@@ -37,10 +37,10 @@ fn gpio(system: &System) -> Finding {
     }
     let chips = system.machine.chips();
     if chips.is_empty() {
-        return GPIO.fail("there is no GPIO chip (/dev/gpiochip*): heat is refused, nothing can be switched").mend([say(
-            "on a Raspberry Pi, bring the system up to date; on another machine, try FilamentBox with \
-             `filamentbox run --simulate`",
-        )]);
+        return GPIO
+            .fail("there is no GPIO chip (/dev/gpiochip*): heat is refused, nothing can be switched")
+            .mend([say("on a Raspberry Pi, bring the system up to date; on another machine, try FilamentBox with \
+             `filamentbox run --simulate`")]);
     }
     let labels = chips.iter().filter_map(|chip| chip.opened.as_ref().ok()).map(|(label, _)| label.as_str());
     let labels: Vec<&str> = labels.collect();

@@ -11,6 +11,7 @@ use super::system::{ChipView, Daemon, LineView, System};
 const GROUP: &str = "pins";
 const PERSISTENCE: Check = Check::safety(GROUP, "pin-persistence", "pin persistence");
 const BOOT_LEVEL: Check = Check::safety(GROUP, "boot-level", "boot level");
+const CHOICE: Check = Check::safety(GROUP, "pin-choice", "choice of pins");
 const HOLDER: Check = Check::safety(GROUP, "pin-holder", "pin in use");
 
 /// GPIO0 to GPIO8 are pulled up by the reset of a BCM283x, BCM2711 and RP1, GPIO9 to GPIO27 down (BCM2711 ARM Peripherals,
@@ -19,21 +20,29 @@ const LAST_PULLED_UP: u32 = 8;
 /// Labels of the chips that hold the header's pins; their device numbers differ between kernels.
 const HEADER_CHIPS: [&str; 3] = ["pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835"];
 /// What the relay guard calls itself as the user of a line begins so.
-const OUR_CONSUMER: &str = "filamentbox";
+const OUR_CONSUMER: &str = "filamentbox-relay";
+/// Pins of the header that have another use on every Raspberry Pi, and what that does to a relay.
+const OTHER_USES: [(u32, u32, &str); 3] = [
+    (0, 1, "belong to the identification of add-on boards, which is read at every start"),
+    (2, 3, "are the I2C bus, with fixed resistors to 3.3 V"),
+    (14, 15, "are the serial port, which may write at every start"),
+];
 const NOT_A_PI: &str = "this is not a Raspberry Pi";
 
 pub(super) fn checks(system: &System) -> Vec<Finding> {
     let outputs = enabled(system);
     let Some(model) = system.model() else {
         let reason = format!("{NOT_A_PI}: find out what its kernel does with a pin whose process dies");
-        return vec![PERSISTENCE.skip(reason), BOOT_LEVEL.skip(NOT_A_PI), HOLDER.skip(NOT_A_PI)];
+        let others = [BOOT_LEVEL, CHOICE, HOLDER].map(|check| check.skip(NOT_A_PI));
+        return std::iter::once(PERSISTENCE.skip(reason)).chain(others).collect();
     };
     let mut findings = vec![persistence(system, &model)];
     if outputs.is_empty() {
-        findings.extend([BOOT_LEVEL.skip(NO_OUTPUT), HOLDER.skip(NO_OUTPUT)]);
+        findings.extend([BOOT_LEVEL, CHOICE, HOLDER].map(|check| check.skip(NO_OUTPUT)));
         return findings;
     }
     findings.extend(outputs.iter().map(|output| boot_level(system, &model, *output)));
+    findings.push(choice(system, &outputs));
     let chips = system.machine.chips();
     findings.extend(outputs.iter().map(|output| holder(system, &chips, *output)));
     findings
@@ -45,7 +54,7 @@ pub(super) fn append(lines: &str, file: &str) -> [Step; 3] {
     [
         put(format!("[all]\n{lines}"), format!("{file}, at its end")),
         say("or all of it as a command:"),
-        run(format!("printf '\\n[all]\\n{escaped}\\n' | sudo tee -a {file}")),
+        run(format!("printf '\\n[all]\\n{escaped}\\n' |\nsudo tee -a {file}")),
     ]
 }
 
@@ -101,7 +110,8 @@ fn boot_level(system: &System, model: &Model, output: Output) -> Finding {
     };
     let finding = judge_boot_level(output, config.pin(output.pin));
     let finding = if config.pin(output.pin).is_doubtful {
-        finding.mend([say(format!("a section of {file} that may or may not be in force also sets this pin: look at it"))])
+        finding
+            .mend([say(format!("a section of {file} that may or may not be in force also sets this pin: look at it"))])
     } else {
         finding
     };
@@ -120,9 +130,14 @@ fn boot_level(system: &System, model: &Model, output: Output) -> Finding {
 fn judge_boot_level(output: Output, boot: BootPin) -> Finding {
     let pin = output.pin;
     let is_pulled_up = pin <= LAST_PULLED_UP;
+    // Off in the first seconds; off later, by what config.txt leaves of the pulls.
     let rests = is_pulled_up != output.active_level();
-    let is_pulled_on = boot.pull.unwrap_or(Some(is_pulled_up)) == Some(output.active_level());
-    let pull = if is_pulled_up { "up" } else { "down" };
+    let stays = boot.pull.unwrap_or(Some(is_pulled_up)) == Some(!output.active_level());
+    let pull = |is_up| if is_up { "up" } else { "down" };
+    let seconds = format!(
+        "for some seconds after power-up the chip pulls it {}, which may switch the relay on",
+        pull(is_pulled_up)
+    );
     let finding = match boot.driven {
         Some(driven) if driven == output.active_level() => BOOT_LEVEL.found(
             output.danger(),
@@ -131,19 +146,19 @@ fn judge_boot_level(output: Output, boot: BootPin) -> Finding {
         Some(driven) if rests => {
             BOOT_LEVEL.ok(format!("GPIO{pin} is {} from power-up on, which is off", level(driven)))
         }
-        Some(driven) => BOOT_LEVEL.warn(format!(
-            "config.txt drives GPIO{pin} {}, which is off; but for some seconds before that the chip pulls it {pull}, which \
-             may switch the relay on",
-            level(driven)
+        Some(driven) => {
+            BOOT_LEVEL.warn(format!("config.txt drives GPIO{pin} {}, which is off; but {seconds}", level(driven)))
+        }
+        None if rests && stays => BOOT_LEVEL.warn(format!(
+            "until the daemon starts only the chip's weak pull {} keeps GPIO{pin} off; config.txt should drive it",
+            pull(is_pulled_up)
         )),
-        None if rests && !is_pulled_on => BOOT_LEVEL.warn(format!(
-            "until the daemon starts only the chip's weak pull {pull} keeps GPIO{pin} off; config.txt should drive it"
-        )),
+        None if stays => BOOT_LEVEL.warn(format!("config.txt pulls GPIO{pin} to off; but {seconds}")),
         None => BOOT_LEVEL.found(
             output.danger(),
             format!(
-                "the relay may be on from power-up until the daemon starts: GPIO{pin} is pulled {}, and {} is on",
-                level(output.active_level()).replace("high", "up").replace("low", "down"),
+                "the relay may be on until the daemon starts: nothing keeps GPIO{pin} {}, and {} is on",
+                level(!output.active_level()),
                 level(output.active_level()),
             ),
         ),
@@ -161,6 +176,29 @@ fn fit_resistor(output: Output) -> [Step; 1] {
         output.pin,
         output.section(),
     ))]
+}
+
+/// A pin for one thing only.
+fn choice(system: &System, outputs: &[Output]) -> Finding {
+    let mut uses: Vec<(u32, &str)> = outputs.iter().map(|output| (output.pin, output.name())).collect();
+    if system.config.sensor_type.starts_with("dht") {
+        uses.push((u32::try_from(system.settings.integer("sensor.gpio_pin")).unwrap_or(u32::MAX), "the sensor"));
+    }
+    let keys = "heating_control.gpio_pin, humidity_control.gpio_pin, sensor.gpio_pin";
+    let mend = [say(format!("give each a pin of its own, such as GPIO16, GPIO20 and GPIO4 ({keys})"))];
+    for (index, (pin, one)) in uses.iter().enumerate() {
+        if let Some((_, other)) = uses[index + 1..].iter().find(|(same, _)| same == pin) {
+            return CHOICE.fail(format!("GPIO{pin} is set for {one} and for {other}")).mend(mend);
+        }
+    }
+    let other_use = |pin: u32| OTHER_USES.into_iter().find(|(first, last, _)| (*first..=*last).contains(&pin));
+    match outputs.iter().find_map(|output| Some((output, other_use(output.pin)?))) {
+        Some((output, (first, last, what))) => {
+            let found = format!("the {} is on GPIO{}; GPIO{first} and GPIO{last} {what}", output.name(), output.pin);
+            CHOICE.found(output.danger(), found).mend(mend)
+        }
+        None => CHOICE.ok("each pin has one use"),
+    }
 }
 
 fn holder(system: &System, chips: &[ChipView], output: Output) -> Finding {
@@ -219,6 +257,9 @@ mod tests {
             (16, false, driven(false), Ok, false),
             (16, false, driven(true), Fail, false),
             (16, false, pulled(Some(true)), Fail, false),
+            (16, false, pulled(Some(false)), Warn, false),
+            (16, false, pulled(None), Fail, false),
+            (16, true, pulled(Some(true)), Warn, true),
             (16, true, BootPin::default(), Fail, true),
             (16, true, driven(true), Warn, true),
             (16, true, driven(false), Fail, true),
@@ -231,7 +272,8 @@ mod tests {
         for (pin, is_active_low, boot, status, needs_resistor) in cases {
             let finding = judge_boot_level(heater(pin, is_active_low), boot);
             assert_eq!(finding.status, status, "GPIO{pin} active low {is_active_low} {boot:?}: {}", finding.found);
-            let resistor = finding.remedy.iter().any(|step| matches!(step, Step::Say { text } if text.contains("10 kΩ")));
+            let resistor =
+                finding.remedy.iter().any(|step| matches!(step, Step::Say { text } if text.contains("10 kΩ")));
             assert_eq!(resistor, needs_resistor, "GPIO{pin} active low {is_active_low} {boot:?}");
         }
         let fan = Output { kind: OutputKind::Fan, ..heater(16, true) };
@@ -240,9 +282,10 @@ mod tests {
 
     #[test]
     fn the_remedy_is_a_line_to_copy() {
-        let system = Tree::pi_4().set("heating_control.enabled", "true").set("heating_control.active_low", "true").system();
+        let system =
+            Tree::pi_4().set("heating_control.enabled", "true").set("heating_control.active_low", "true").system();
         let finding = checks(&system).into_iter().find(|finding| finding.check == BOOT_LEVEL).expect("checked");
-        let command = run("printf '\\n[all]\\ngpio=16=op,dh\\n' | sudo tee -a /boot/firmware/config.txt");
+        let command = run("printf '\\n[all]\\ngpio=16=op,dh\\n' |\nsudo tee -a /boot/firmware/config.txt");
         assert!(finding.remedy.contains(&command), "{:?}", finding.remedy);
     }
 
@@ -283,14 +326,34 @@ mod tests {
     }
 
     #[test]
+    fn a_pin_has_one_use() {
+        use Status::{Fail, Ok, Warn};
+        let status = |values: &[(&str, &str)]| {
+            let tree = Tree::pi_4().set("heating_control.enabled", "true").set("humidity_control.enabled", "true");
+            let tree = values.iter().fold(tree, |tree, (key, value)| tree.set(key, value));
+            statuses(&checks(&tree.system()), "pin-choice")
+        };
+        assert_eq!(status(&[]), [Ok]);
+        assert_eq!(status(&[("humidity_control.gpio_pin", "16")]), [Fail]);
+        assert_eq!(status(&[("heating_control.gpio_pin", "3")]), [Fail]);
+        assert_eq!(status(&[("heating_control.gpio_pin", "4")]), [Ok]);
+        assert_eq!(status(&[("humidity_control.gpio_pin", "14")]), [Warn]);
+        let mut system =
+            Tree::pi_4().set("heating_control.enabled", "true").set("heating_control.gpio_pin", "4").system();
+        system.config.sensor_type = "dht22".to_owned();
+        assert_eq!(statuses(&checks(&system), "pin-choice"), [Fail]);
+    }
+
+    #[test]
     fn who_holds_a_pin() {
         let check = |is_used, consumer: &str, may_be_ours| {
             let line = LineView { is_used, consumer: consumer.to_owned() };
             judge_holder(heater(16, false), &line, Path::new("/dev/gpiochip0"), may_be_ours).status
         };
         assert_eq!(check(false, "", true), Status::Ok);
-        assert_eq!(check(true, "filamentbox heater", true), Status::Ok);
-        assert_eq!(check(true, "filamentbox heater", false), Status::Warn);
+        assert_eq!(check(true, "filamentbox-relay", true), Status::Ok);
+        assert_eq!(check(true, "filamentbox-relay", false), Status::Warn);
+        assert_eq!(check(true, "filamentbox-sensor", true), Status::Fail);
         assert_eq!(check(true, "lg", true), Status::Fail);
         assert_eq!(check(true, "", true), Status::Fail);
     }

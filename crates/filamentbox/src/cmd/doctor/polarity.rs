@@ -97,9 +97,6 @@ pub(super) fn checks(system: &System, person: Option<&mut dyn Person>, switch: &
 fn at_rest(system: &System, output: Output, person: &mut dyn Person) -> Finding {
     let (name, pin) = (output.name(), output.pin);
     let is_held = match &system.daemon {
-        Daemon::Running(status) if status["simulated"] == true => {
-            return POLARITY.skip("the daemon runs a simulated box, which drives no relay");
-        }
         Daemon::Running(status) if status["controls"][name]["on"] == true => {
             return POLARITY.skip(format!("the {name} is on; ask again when it is off (filamentbox {name} off)"));
         }
@@ -116,9 +113,9 @@ fn at_rest(system: &System, output: Output, person: &mut dyn Person) -> Finding 
         (Answer::DoNotKnow, _) => POLARITY.skip("nobody knew"),
         (Answer::Yes, true) => POLARITY.ok("released while its output is off"),
         (Answer::Yes, false) => POLARITY.ok("released while nobody drives its pin"),
-        (Answer::No, true) => {
-            POLARITY.fail(format!("switched on while its output is off: the {name} runs when it must not")).mend(invert(output))
-        }
+        (Answer::No, true) => POLARITY
+            .fail(format!("switched on while its output is off: the {name} runs when it must not"))
+            .mend(invert(output)),
         (Answer::No, false) => POLARITY
             .fail(format!("switched on while nobody drives its pin: the {name} runs whenever no daemon does"))
             .mend([say(format!(
@@ -144,7 +141,8 @@ fn clicks(system: &System, fan: Output, person: &mut dyn Person, switch: &mut dy
         return None;
     }
     let seconds = CLICK.as_secs();
-    let question = format!("Shall the fan's output, GPIO{}, be switched on for {seconds} seconds, to see it click?", fan.pin);
+    let question =
+        format!("Shall the fan's output, GPIO{}, be switched on for {seconds} seconds, to see it click?", fan.pin);
     if person.ask(&question) != Answer::Yes {
         return None;
     }
@@ -228,7 +226,8 @@ mod tests {
     #[test]
     fn the_remedy_is_the_other_polarity() {
         let wrong = |active_low: &str| {
-            let tree = Tree::pi_4().set("heating_control.enabled", "true").set("heating_control.active_low", active_low);
+            let tree =
+                Tree::pi_4().set("heating_control.enabled", "true").set("heating_control.active_low", active_low);
             format!("{:?}", ask(&tree.system(), &[Answer::No], &mut recorder()))
         };
         assert!(wrong("false").contains("FILAMENTBOX_HEATING_CONTROL__ACTIVE_LOW=true"), "{}", wrong("false"));

@@ -100,7 +100,11 @@ mod tests {
     #[test]
     fn daemons_that_go_past_the_kernel() {
         check(Tree::pi_4(), "pin-daemons", Status::Ok);
-        check(Tree::pi_4().file("sys/fs/cgroup/system.slice/pigpiod.service/cgroup.procs", "9"), "pin-daemons", Status::Warn);
+        check(
+            Tree::pi_4().file("sys/fs/cgroup/system.slice/pigpiod.service/cgroup.procs", "9"),
+            "pin-daemons",
+            Status::Warn,
+        );
         let by_hand = Tree::pi_4().file("proc/1/comm", "systemd").file("proc/9/cmdline", "/usr/bin/pigpiod\0-l\0");
         check(by_hand, "pin-daemons", Status::Warn);
     }

@@ -34,6 +34,8 @@ const RANGE_ENDS_C: [(&str, f64); 3] = [("dht11", 50.0), ("dht22", 80.0), ("bme2
 struct Seen {
     /// `sensor.type` of what answers; `None` when only the daemon knows.
     kind: Option<String>,
+    /// The end of its range in °C.
+    end_c: Option<f64>,
     description: String,
     is_simulated: bool,
     /// Temperature in °C and relative humidity in %.
@@ -54,7 +56,7 @@ pub(super) fn checks(system: &System) -> Vec<Finding> {
     if seen.kind.as_deref() == Some("dht11") {
         findings.push(dht11());
     }
-    findings.push(range(system, seen.kind.as_deref()));
+    findings.push(range(system, &seen));
     findings
 }
 
@@ -68,7 +70,8 @@ fn of_daemon(system: &System, status: &Value) -> Seen {
         _ => Err("no reading yet".to_owned()),
     };
     let kind = if is_simulated { Some("simulated".to_owned()) } else { Some(configured).filter(|kind| kind != "auto") };
-    Seen { kind, description: "the daemon's sensor".to_owned(), is_simulated, reading }
+    let end_c = kind.as_deref().and_then(range_end_c);
+    Seen { kind, end_c, description: "the daemon's sensor".to_owned(), is_simulated, reading }
 }
 
 /// Opens the configured sensor and takes one reading, on a thread of its own: a bus may hang for ever.
@@ -82,7 +85,13 @@ fn read_once(settings: &Settings) -> Seen {
     let answer = reader.ok().and_then(|_| answer.recv_timeout(PATIENCE).ok());
     answer.unwrap_or_else(|| {
         let reading = Err(format!("no answer within {} s: the bus hangs", PATIENCE.as_secs()));
-        Seen { kind: Some(wanted.clone()).filter(|kind| kind != "auto"), description: wanted, is_simulated: false, reading }
+        Seen {
+            kind: Some(wanted.clone()).filter(|kind| kind != "auto"),
+            end_c: range_end_c(&wanted),
+            description: wanted,
+            is_simulated: false,
+            reading,
+        }
     })
 }
 
@@ -90,6 +99,7 @@ fn open_and_read(settings: &Settings) -> Seen {
     let context = OpenContext { now: Arc::new(clock::boottime), simulation: None };
     let failed = |kind: Option<&'static str>, problem: NoData| Seen {
         kind: kind.map(ToOwned::to_owned),
+        end_c: kind.and_then(range_end_c),
         description: kind.unwrap_or("auto").to_owned(),
         is_simulated: false,
         reading: Err(problem.to_string()),
@@ -105,7 +115,13 @@ fn open_and_read(settings: &Settings) -> Seen {
     let numbers = |m: Measurement| (m.temperature.degrees(), m.humidity.percent());
     let reading = sensor.read().map(numbers).map_err(|problem| problem.to_string());
     let is_simulated = kind.origin == Origin::Simulation;
-    Seen { kind: Some(kind.name.to_owned()), description: sensor.describe(), is_simulated, reading }
+    let end_c = range_end_c(kind.name);
+    Seen { kind: Some(kind.name.to_owned()), end_c, description: sensor.describe(), is_simulated, reading }
+}
+
+/// The end of the range of a kind of sensor, in °C.
+fn range_end_c(kind: &str) -> Option<f64> {
+    RANGE_ENDS_C.into_iter().find(|(name, _)| *name == kind).map(|(_, end_c)| end_c)
 }
 
 fn judge_reading(system: &System, seen: &Seen) -> Finding {
@@ -142,17 +158,19 @@ fn judge_reading(system: &System, seen: &Seen) -> Finding {
 }
 
 fn dht11() -> Finding {
-    KIND.warn("a DHT11 measures 20 to 90 % of humidity only: in a dry box it shows its lower end, or nonsense").mend([say(
-        "use a sensor that measures down to 0 %: SHT4x, SHT3x, BME280 (I2C) or DHT22 (same wires)",
-    )])
+    KIND.warn("a DHT11 measures 20 to 90 % of humidity only: in a dry box it shows its lower end, or nonsense")
+        .mend([say("use a sensor that measures down to 0 %: SHT4x, SHT3x, BME280 (I2C) or DHT22 (same wires)")])
 }
 
-fn range(system: &System, kind: Option<&str>) -> Finding {
+fn range(system: &System, seen: &Seen) -> Finding {
     let cut_off_c = system.config.boxes[0].safety.max_temp_c;
-    let Some(kind) = kind else {
+    let Some(kind) = seen.kind.as_deref() else {
         return RANGE.skip("which sensor is connected is not known here");
     };
-    let Some((_, end_c)) = RANGE_ENDS_C.into_iter().find(|(name, _)| *name == kind) else {
+    if seen.is_simulated {
+        return RANGE.skip("a simulated sensor has no end of its range");
+    }
+    let Some(end_c) = seen.end_c else {
         return RANGE.skip(format!("the end of the range of {kind} is not known here"));
     };
     let highest_c = end_c - RANGE_MARGIN_C;
@@ -185,20 +203,23 @@ mod tests {
             ("dht22", "78.1", Fail),
             ("bme280", "83", Ok),
             ("bme280", "83.1", Fail),
-            ("simulated", "70", Skip),
+            ("unknown", "70", Skip),
         ];
-        for (kind, cut_off, status) in cases {
+        let kind = |name: &str| Seen { kind: Some(name.to_owned()), end_c: range_end_c(name), ..seen(21.0) };
+        for (name, cut_off, status) in cases {
             let tree = Tree::pi_4().set("safety.max_temp_c", cut_off).set("heating_control.enabled", "true");
-            assert_eq!(range(&tree.system(), Some(kind)).status, status, "{kind}, {cut_off} °C");
+            assert_eq!(range(&tree.system(), &kind(name)).status, status, "{name}, {cut_off} °C");
         }
-        let unheated = Tree::pi_4().system();
-        assert_eq!(range(&unheated, Some("dht11")).status, Warn);
-        assert_eq!(range(&unheated, None).status, Skip);
+        let unheated = Tree::pi_4().set("safety.max_temp_c", "70").system();
+        assert_eq!(range(&unheated, &kind("dht11")).status, Warn);
+        assert_eq!(range(&unheated, &Seen { kind: None, ..seen(21.0) }).status, Skip);
+        assert_eq!(range(&unheated, &Seen { is_simulated: true, ..seen(21.0) }).status, Skip);
     }
 
     fn seen(temperature_c: f64) -> Seen {
         Seen {
             kind: Some("dht22".to_owned()),
+            end_c: Some(80.0),
             description: "DHT22".to_owned(),
             is_simulated: false,
             reading: Ok((temperature_c, 12.0)),

@@ -91,7 +91,8 @@ fn absent(system: &System) -> Finding {
             .warn(format!("the service runs, and no daemon answers in {}", system.data_dir.display()))
             .mend([say("ask as root, or name its folder with --data-dir:"), run("sudo filamentbox doctor")]);
     }
-    let is_installed = ["etc", "usr/lib", "lib"].iter().any(|f| system.exists(&format!("/{f}/systemd/system/filamentbox.service")));
+    let is_installed =
+        ["etc", "usr/lib", "lib"].iter().any(|f| system.exists(&format!("/{f}/systemd/system/filamentbox.service")));
     let start = if is_installed { "sudo systemctl enable --now filamentbox" } else { "filamentbox run" };
     DAEMON.warn(format!("{NO_DAEMON} on {}", system.data_dir.display())).mend([run(start)])
 }
@@ -106,20 +107,22 @@ fn guard(system: &System, status: &Value) -> Finding {
             GUARD.ok(format!("runs (process {})", list.join(", ")))
         }
         Some(_) if !has_outputs => GUARD.skip("no output is enabled"),
-        Some(_) => GUARD
-            .fail("does not run: nothing can be switched, and heat is refused")
-            .mend([say("restart the daemon, and look at its log:"), run("sudo systemctl restart filamentbox"), run(
-                "journalctl -u filamentbox -e",
-            )]),
+        Some(_) => GUARD.fail("does not run: nothing can be switched, and heat is refused").mend([
+            say("restart the daemon, and look at its log:"),
+            run("sudo systemctl restart filamentbox"),
+            run("journalctl -u filamentbox -e"),
+        ]),
     }
 }
 
 fn faults(status: &Value) -> Vec<Finding> {
-    let faults: Vec<&str> = status["safety"]["faults"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let faults: Vec<&str> =
+        status["safety"]["faults"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if faults.is_empty() {
         return vec![FAULTS.ok("none")];
     }
-    let finding = |fault| FAULTS.fail(fault).mend([say("find out why before you heat again:"), run("filamentbox events")]);
+    let finding =
+        |fault| FAULTS.fail(fault).mend([say("find out why before you heat again:"), run("filamentbox events")]);
     faults.into_iter().map(finding).collect()
 }
 

@@ -97,7 +97,9 @@ fn ram_disk(system: &System) -> Finding {
             .warn(format!("{folder} is no RAM disk: every sample would be written to the disk below it"))
             .mend([run(format!("sudo mount -t tmpfs tmpfs {folder}"))]),
         Err(error) => RAM_DISK
-            .warn(format!("{folder} cannot be written ({error}): a crash of the program loses up to a minute of samples"))
+            .warn(format!(
+                "{folder} cannot be written ({error}): a crash of the program loses up to a minute of samples"
+            ))
             .mend([run(format!("sudo chmod 1777 {folder}"))]),
     }
 }
@@ -121,7 +123,9 @@ fn memory(system: &System) -> Finding {
         return if kilobytes > 0 {
             MEMORY.ok(format!("the relay guard has locked {kilobytes} kB"))
         } else {
-            MEMORY.warn(format!("the relay guard's memory is not locked, {swap}: short of memory it may be late")).mend(mend)
+            MEMORY
+                .warn(format!("the relay guard's memory is not locked, {swap}: short of memory it may be late"))
+                .mend(mend)
         };
     }
     match system.machine.lockable_memory() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use filamentbox_core::config::{Config, Settings};
 use filamentbox_core::time::UnixTime;
-use gpiocdev::chip::Chip;
+use gpiocdev_uapi::v2::{LineFlags, get_chip_info, get_line_info};
 use rustix::fs::Access;
 use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
@@ -224,8 +224,13 @@ impl Machine for ThisMachine {
 
     fn user(&self) -> User {
         let uid = rustix::process::getuid();
-        let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-        let name = named.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("user {}", uid.as_raw()));
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let named = users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)? == uid.as_raw().to_string()).then(|| name.to_owned())
+        });
+        let name = named.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| uid.as_raw().to_string());
         User { name, is_root: uid.is_root() }
     }
 
@@ -234,20 +239,17 @@ impl Machine for ThisMachine {
         let names = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("gpiochip"));
         let mut paths: Vec<PathBuf> = names.map(|entry| entry.path()).collect();
         paths.sort();
-        let view = |path: PathBuf| {
-            let opened = fs::File::open(&path).and_then(|_| view_chip(&path).map_err(io::Error::other));
-            ChipView { path, opened }
-        };
-        paths.into_iter().map(view).collect()
+        paths.into_iter().map(|path| ChipView { opened: view_chip(&path), path }).collect()
     }
 }
 
 /// Asks a chip for its lines. Asking claims none.
-fn view_chip(path: &Path) -> gpiocdev::Result<(String, Vec<LineView>)> {
-    let chip = Chip::from_path(path)?;
-    let label = chip.info()?.label;
-    let lines = chip.line_info_iter()?.map(|line| {
-        line.map(|line| LineView { is_used: line.used, consumer: line.consumer }).unwrap_or_default()
-    });
-    Ok((label, lines.collect()))
+fn view_chip(path: &Path) -> io::Result<(String, Vec<LineView>)> {
+    let chip = fs::File::open(path)?;
+    let info = get_chip_info(&chip).map_err(io::Error::other)?;
+    let line = |offset| {
+        let line = get_line_info(&chip, offset).map_err(io::Error::other)?;
+        Ok(LineView { is_used: line.flags.contains(LineFlags::USED), consumer: String::from(&line.consumer) })
+    };
+    Ok((String::from(&info.label), (0..info.num_lines).map(line).collect::<io::Result<_>>()?))
 }

@@ -60,7 +60,10 @@ impl Tree {
         let mut tree = Self::bare()
             .file("sys/firmware/devicetree/base/model", "Raspberry Pi 4 Model B Rev 1.4\0")
             .file("sys/module/pinctrl_bcm2835/parameters/persist_gpio_outputs", "N\n")
-            .file("boot/firmware/config.txt", "dtparam=i2c_arm=on\n\n[cm4]\notg_mode=1\n\n[all]\ndtparam=strict_gpiod\n");
+            .file(
+                "boot/firmware/config.txt",
+                "dtparam=i2c_arm=on\n\n[cm4]\notg_mode=1\n\n[all]\ndtparam=strict_gpiod\n",
+            );
         tree.machine.chips = vec![("/dev/gpiochip0", "pinctrl-bcm2711"), ("/dev/gpiochip1", "raspberrypi-exp-gpio")];
         tree.pi()
     }

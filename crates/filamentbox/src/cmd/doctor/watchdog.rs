@@ -41,7 +41,9 @@ fn hardware(system: &System, model: Option<&Model>) -> Finding {
     let exists = ["/dev/watchdog0", "/dev/watchdog", "/sys/class/watchdog/watchdog0"].iter().any(|p| system.exists(p));
     if !exists {
         return match model {
-            None => HARDWARE.skip("this machine has no hardware watchdog (/dev/watchdog): nothing resets a hanging kernel"),
+            None => {
+                HARDWARE.skip("this machine has no hardware watchdog (/dev/watchdog): nothing resets a hanging kernel")
+            }
             Some(_) => HARDWARE
                 .found(missing_protection(system), "there is no /dev/watchdog: nothing resets a hanging kernel")
                 .mend(append("dtparam=watchdog=on", system.boot_config_path()))
@@ -49,7 +51,8 @@ fn hardware(system: &System, model: Option<&Model>) -> Finding {
         };
     }
     let identity = attribute(system, "identity").unwrap_or_else(|| "a hardware watchdog".to_owned());
-    let is_active = attribute(system, "state").map(|state| state == "active");
+    let by_another = system.runs_unit("watchdog.service").then_some(true);
+    let is_active = attribute(system, "state").map(|state| state == "active").or(by_another);
     match (runtime_period(system), is_active) {
         (Period::Off, Some(true)) => {
             let timeout = attribute(system, "timeout").map_or(String::new(), |timeout| format!(", {timeout} s"));
@@ -76,7 +79,7 @@ fn judge_period(identity: &str, period: f64, model: Option<&Model>) -> Finding {
     }
     if period > CHIP_LONGEST_S && model.is_some() {
         return HARDWARE.ok(format!(
-            "{found}; the chip itself resets a hanging kernel within {CHIP_LONGEST_S} s, hanging programs within {period} s"
+            "{found}; a hanging kernel is reset within {CHIP_LONGEST_S} s all the same: the chip counts no further"
         ));
     }
     HARDWARE.ok(found)
@@ -85,13 +88,14 @@ fn judge_period(identity: &str, period: f64, model: Option<&Model>) -> Finding {
 /// Steps that make systemd use the watchdog.
 fn arm(model: Option<&Model>) -> [Step; 3] {
     // systemd of a single-core Raspberry Pi is away for more than 10 s when packages are installed.
-    let is_slow = model.is_some_and(|model| ["Zero W", "Zero Rev", "Pi Model"].iter().any(|n| model.name().contains(n)));
+    let is_slow =
+        model.is_some_and(|model| ["Zero W", "Zero Rev", "Pi Model"].iter().any(|n| model.name().contains(n)));
     let period = if is_slow { "1min" } else { "15" };
     [
         run("sudo mkdir -p /etc/systemd/system.conf.d"),
         // A name late in the alphabet: files of all folders are read by name, and Raspberry Pi OS brings one with 40.
         run(format!(
-            "printf '[Manager]\\nRuntimeWatchdogSec={period}\\n' |\n  sudo tee /etc/systemd/system.conf.d/90-filamentbox.conf"
+            "printf '[Manager]\\nRuntimeWatchdogSec={period}\\n' |\nsudo tee /etc/systemd/system.conf.d/90-filamentbox.conf"
         )),
         run("sudo systemctl daemon-reexec"),
     ]
@@ -140,7 +144,8 @@ fn runtime_period(system: &System) -> Period {
     let main = FOLDERS.iter().find_map(|folder| system.read(&format!("{folder}/system.conf")));
     let mut drop_ins: Vec<(String, String)> = Vec::new();
     for folder in FOLDERS {
-        for name in system.names(&format!("{folder}/system.conf.d")).into_iter().filter(|name| name.ends_with(".conf")) {
+        for name in system.names(&format!("{folder}/system.conf.d")).into_iter().filter(|name| name.ends_with(".conf"))
+        {
             if !drop_ins.iter().any(|(known, _)| *known == name) {
                 let text = system.read(&format!("{folder}/system.conf.d/{name}")).unwrap_or_default();
                 drop_ins.push((name, text));
@@ -149,12 +154,12 @@ fn runtime_period(system: &System) -> Period {
     }
     drop_ins.sort();
     let texts = main.into_iter().chain(drop_ins.into_iter().map(|(_, text)| text));
-    texts.filter_map(|text| period_in(&text)).last().unwrap_or(Period::Off)
+    texts.filter_map(|text| period_in(&text)).next_back().unwrap_or(Period::Off)
 }
 
 fn period_in(text: &str) -> Option<Period> {
     let values = text.lines().filter_map(|line| line.trim().strip_prefix("RuntimeWatchdogSec"));
-    let value = values.filter_map(|rest| rest.trim_start().strip_prefix('=')).last()?.trim();
+    let value = values.filter_map(|rest| rest.trim_start().strip_prefix('=')).next_back()?.trim();
     Some(match value {
         "" | "off" | "0" => Period::Off,
         "default" => Period::HardwareDefault,
@@ -237,6 +242,8 @@ mod tests {
             (pi().file(conf, &period("15")).file(state, "inactive"), Fail),
             (pi().file(state, "inactive"), Fail),
             (pi().file(state, "active"), Ok),
+            (pi(), Fail),
+            (pi().file("sys/fs/cgroup/system.slice/watchdog.service/cgroup.procs", "7"), Ok),
             (pi().file(conf, &period("default")), Ok),
             (pi().without("dev/watchdog0").without("sys/class/watchdog/watchdog0"), Fail),
             (Tree::pc(), Skip),
