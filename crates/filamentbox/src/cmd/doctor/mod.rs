@@ -84,7 +84,7 @@ fn this_system(data_dir: PathBuf) -> Result<System> {
         Err(problems) => (settings::load(&registry, false, Vec::new()), problems),
     };
     let loaded = loaded.map_err(|_| anyhow::anyhow!("the defaults of the settings are refused, which is a defect"))?;
-    Ok(System {
+    let mut system = System {
         root: PathBuf::from("/"),
         machine: Box::new(ThisMachine),
         settings: loaded.settings,
@@ -92,7 +92,11 @@ fn this_system(data_dir: PathBuf) -> Result<System> {
         problems: problems.iter().map(ToString::to_string).collect(),
         daemon: ask_daemon(&data_dir)?,
         data_dir: std::path::absolute(data_dir)?,
-    })
+    };
+    if let Some(reason) = system.other_daemon() {
+        system.daemon = Daemon::Unreachable(reason);
+    }
+    Ok(system)
 }
 
 fn ask_daemon(data_dir: &Path) -> Result<Daemon> {

@@ -73,15 +73,16 @@ fn persistence(system: &System, model: &Model) -> Finding {
         Some(false) => PERSISTENCE.ok("the kernel lets go of a pin when the process that drove it dies"),
         Some(true) if is_set => PERSISTENCE
             .found(missing_protection(system), format!(
-                "a killed relay guard leaves its pins driven; the remedy is in {file} or cmdline.txt and not in force yet"
+                "when the relay guard is killed its pins stay as they are; the remedy is in {file} or cmdline.txt, and not \
+                 in force yet"
             ))
             .mend([say("restart the machine:"), run("sudo reboot")]),
         Some(true) => PERSISTENCE
             .found(
                 missing_protection(system),
                 format!(
-                    "a killed relay guard leaves its pins as they are, a heater on ({driver}.persist_gpio_outputs is Y, as \
-                     Raspberry Pi kernels have it)"
+                    "when the relay guard is killed its pins stay as they are, and so does a heater \
+                     ({driver}.persist_gpio_outputs is Y, as Raspberry Pi kernels come)"
                 ),
             )
             .mend(append("dtparam=strict_gpiod", file))
@@ -169,10 +170,11 @@ fn judge_boot_level(output: Output, boot: BootPin) -> Finding {
 
 /// What no line of a file can mend: the first seconds after power-up.
 fn fit_resistor(output: Output) -> [Step; 1] {
-    let (rail, others) = if output.is_active_low { ("3.3 V", "GPIO4 to GPIO8") } else { ("ground", "GPIO9 to GPIO27") };
+    let (rail, others) =
+        if output.is_active_low { ("3.3 V", "GPIO5 or GPIO6") } else { ("ground", "GPIO16 or GPIO20") };
     [say(format!(
         "and against the seconds before config.txt is read: fit a resistor of 10 kΩ from GPIO{} to {rail}, or move the relay \
-         to one of {others} ({}.gpio_pin), which the chip pulls the other way",
+         to {others} ({}.gpio_pin), which the chip pulls the other way",
         output.pin,
         output.section(),
     ))]

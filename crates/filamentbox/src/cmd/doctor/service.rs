@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::finding::{Check, Finding, run, say};
 use super::outputs::section;
-use super::storage::is_guard;
-use super::system::{Daemon, System};
+use super::system::{Daemon, System, is_guard};
 use filamentbox_core::command::OutputKind;
 
 const SERVICE: &str = "service";
@@ -34,7 +33,10 @@ pub(super) fn checks(system: &System) -> Vec<Finding> {
             findings.push(BACKENDS.skip(NO_DAEMON));
         }
         Daemon::Unreachable(reason) => {
-            let mend = [say("ask as root, or as the daemon's user:"), run("sudo filamentbox doctor")];
+            let mend = [
+                say("ask as root or as the daemon's user, or name its folder with --data-dir:"),
+                run("sudo filamentbox doctor"),
+            ];
             findings.push(DAEMON.warn(reason).mend(mend));
             let skipped = [GUARD, FAULTS, JOURNAL, BACKENDS];
             findings.extend(skipped.map(|check| check.skip("the daemon cannot be asked")));
@@ -86,11 +88,6 @@ fn running(status: &Value) -> Finding {
 }
 
 fn absent(system: &System) -> Finding {
-    if system.runs_unit("filamentbox.service") {
-        return DAEMON
-            .warn(format!("the service runs, and no daemon answers in {}", system.data_dir.display()))
-            .mend([say("ask as root, or name its folder with --data-dir:"), run("sudo filamentbox doctor")]);
-    }
     let is_installed =
         ["etc", "usr/lib", "lib"].iter().any(|f| system.exists(&format!("/{f}/systemd/system/filamentbox.service")));
     let start = if is_installed { "sudo systemctl enable --now filamentbox" } else { "filamentbox run" };

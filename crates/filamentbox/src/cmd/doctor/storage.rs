@@ -5,7 +5,7 @@ use std::path::Path;
 use super::finding::{Check, Finding, run, say};
 use super::permissions::nearest;
 use super::setting;
-use super::system::System;
+use super::system::{System, is_guard};
 
 const GROUP: &str = "storage";
 const ROOM: Check = Check::working(GROUP, "disk-room", "disk");
@@ -141,11 +141,6 @@ fn memory(system: &System) -> Finding {
             ))
             .mend(mend),
     }
-}
-
-/// Whether these are the arguments of a relay guard.
-pub(super) fn is_guard(arguments: &[&str]) -> bool {
-    arguments.get(1) == Some(&"relay-guard") && arguments[0].ends_with("filamentbox")
 }
 
 #[cfg(test)]

@@ -170,6 +170,18 @@ impl System {
             || self.exists(&format!("/sys/fs/cgroup/systemd/system.slice/{unit}"))
     }
 
+    /// Why outputs and sensor may have a holder although no daemon answered: then neither may be touched.
+    pub(super) fn other_daemon(&self) -> Option<String> {
+        if self.daemon != Daemon::Absent {
+            return None;
+        }
+        let holds = |arguments: &[&str]| is_guard(arguments) && !arguments.contains(&"--simulate");
+        let guard =
+            self.processes(holds).unwrap_or_default().first().map(|pid| format!("a relay guard (process {pid})"));
+        let runs = self.runs_unit("filamentbox.service").then(|| "the service filamentbox".to_owned()).or(guard)?;
+        Some(format!("{runs} runs, and no daemon answers in {}", self.data_dir.display()))
+    }
+
     /// Processes whose arguments `matches`; `None` when the processes of other users are hidden.
     pub(super) fn processes(&self, matches: impl Fn(&[&str]) -> bool) -> Option<Vec<u32>> {
         self.read("/proc/1/comm")?;
@@ -189,6 +201,11 @@ impl System {
         });
         members.unwrap_or_default().split(',').any(|member| member == user)
     }
+}
+
+/// Whether these are the arguments of a relay guard.
+pub(super) fn is_guard(arguments: &[&str]) -> bool {
+    arguments.get(1) == Some(&"relay-guard") && arguments[0].ends_with("filamentbox")
 }
 
 /// The machine this runs on.

@@ -92,6 +92,7 @@ impl Tree {
             .file("sys/class/watchdog/watchdog0/identity", "Broadcom BCM2835 Watchdog timer")
             .file("sys/class/watchdog/watchdog0/bootstatus", "0")
             .file("dev/watchdog0", "")
+            .file("proc/sys/kernel/osrelease", "6.12.47+rpt-rpi-v8")
             .file("dev/i2c-1", "")
     }
 

@@ -77,6 +77,28 @@ fn a_pi_5_is_judged_by_the_chip_that_holds_its_header() {
 }
 
 #[test]
+fn a_daemon_that_cannot_be_asked_is_not_taken_for_none() {
+    let unit = "sys/fs/cgroup/system.slice/filamentbox.service/cgroup.procs";
+    let guard = |arguments: &str| Tree::pi_4().file("proc/1/comm", "systemd").file("proc/9/cmdline", arguments);
+    let cases = [
+        (Tree::pi_4(), false),
+        (Tree::pi_4().file(unit, "9"), true),
+        (guard("/usr/bin/filamentbox\0relay-guard\0"), true),
+        (guard("/usr/bin/filamentbox\0relay-guard\0--simulate\0"), false),
+        (both(Tree::pi_4()).file(unit, "9"), false),
+    ];
+    for (index, (tree, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(tree.system().other_daemon().is_some(), expected, "case {index}");
+    }
+    let unreachable =
+        Tree::pi_4().set("humidity_control.enabled", "true").daemon(Daemon::Unreachable("hidden".to_owned()));
+    let report = report(unreachable, false);
+    for id in ["sensor-reading", "relay-polarity/fan", "faults", "backend"] {
+        assert!(with(&report, Status::Skip).iter().any(|name| name == id), "{id}: {}", page::page(&report));
+    }
+}
+
+#[test]
 fn a_pc_skips_what_only_a_pi_has_with_the_reason() {
     let report = report(Tree::pc().set("sensor.type", "simulated"), false);
     assert!(!report.has_failed(), "{}", page::page(&report));

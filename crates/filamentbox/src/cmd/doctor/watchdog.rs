@@ -65,17 +65,21 @@ fn hardware(system: &System, model: Option<&Model>) -> Finding {
             .found(missing_protection(system), format!("{identity} is in systemd's settings and not in force"))
             .mend([run("sudo systemctl daemon-reexec")]),
         (Period::HardwareDefault, _) => HARDWARE.ok(format!("systemd feeds {identity}, with its own period")),
-        (Period::Seconds(period), _) => judge_period(&identity, period, model),
+        (Period::Seconds(period), _) => judge_period(system, &identity, period, model),
     }
 }
 
-fn judge_period(identity: &str, period: f64, model: Option<&Model>) -> Finding {
+fn judge_period(system: &System, identity: &str, period: f64, model: Option<&Model>) -> Finding {
     let found = format!("systemd feeds {identity} (RuntimeWatchdogSec is {period} s)");
     if period < SHORTEST_S {
         return HARDWARE.warn(format!("{found}: so short that a busy machine may restart")).mend(arm(model));
     }
     if period > LONGEST_S {
         return HARDWARE.warn(format!("{found}: hanging programs are ended late")).mend(arm(model));
+    }
+    if period > CHIP_LONGEST_S && model.is_some() && !feeds_for_long(system) {
+        let found = format!("{found}: this kernel cannot make a Raspberry Pi's watchdog wait for more than 15 s");
+        return HARDWARE.warn(found).mend(arm(model));
     }
     if period > CHIP_LONGEST_S && model.is_some() {
         return HARDWARE.ok(format!(
@@ -85,12 +89,20 @@ fn judge_period(identity: &str, period: f64, model: Option<&Model>) -> Finding {
     HARDWARE.ok(found)
 }
 
+/// Whether the kernel feeds the chip by itself up to a period longer than it counts. The driver (bcm2835_wdt) does since 6.7 and
+/// the stable releases of that time; what was older refused, or restarted the machine again and again.
+fn feeds_for_long(system: &System) -> bool {
+    let release = system.read("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version >= (6, 6))
+}
+
 /// Steps that make systemd use the watchdog.
 fn arm(model: Option<&Model>) -> [Step; 3] {
     // systemd of a single-core Raspberry Pi is away for more than 10 s when packages are installed.
     let is_slow =
         model.is_some_and(|model| ["Zero W", "Zero Rev", "Pi Model"].iter().any(|n| model.name().contains(n)));
-    let period = if is_slow { "1min" } else { "15" };
+    let period = if is_slow { "1min" } else { "10" };
     [
         run("sudo mkdir -p /etc/systemd/system.conf.d"),
         // A name late in the alphabet: files of all folders are read by name, and Raspberry Pi OS brings one with 40.
@@ -231,6 +243,7 @@ mod tests {
         let period = |value: &str| format!("[Manager]\nRuntimeWatchdogSec={value}\n");
         let conf = "etc/systemd/system.conf";
         let state = "sys/class/watchdog/watchdog0/state";
+        let release = "proc/sys/kernel/osrelease";
         let pi = || Tree::pi_4().without("usr/lib/systemd/system.conf.d/40-rpi-enable-watchdog.conf");
         let cases = [
             (Tree::pi_4(), Ok),
@@ -243,6 +256,9 @@ mod tests {
             (pi().file(state, "inactive"), Fail),
             (pi().file(state, "active"), Ok),
             (pi(), Fail),
+            (Tree::pi_4().file(release, "6.6.20+rpt-rpi-v8"), Ok),
+            (Tree::pi_4().file(release, "6.1.21-v8+"), Warn),
+            (pi().file(release, "6.1.21-v8+").file(conf, &period("15")), Ok),
             (pi().file("sys/fs/cgroup/system.slice/watchdog.service/cgroup.procs", "7"), Ok),
             (pi().file(conf, &period("default")), Ok),
             (pi().without("dev/watchdog0").without("sys/class/watchdog/watchdog0"), Fail),
@@ -259,8 +275,8 @@ mod tests {
         let command = |text: &str| format!("{:?}", arm(Model::new(text).as_ref()));
         assert!(command("Raspberry Pi Zero W Rev 1.1").contains("=1min"));
         assert!(command("Raspberry Pi Model B Plus Rev 1.2").contains("=1min"));
-        assert!(command("Raspberry Pi Zero 2 W Rev 1.0").contains("=15"));
-        assert!(command("Raspberry Pi 4 Model B Rev 1.4").contains("=15"));
+        assert!(command("Raspberry Pi Zero 2 W Rev 1.0").contains("=10"));
+        assert!(command("Raspberry Pi 4 Model B Rev 1.4").contains("=10"));
     }
 
     #[test]
