@@ -99,10 +99,16 @@ fn data_dir(system: &System) -> Finding {
     match system.may_use(&existing) {
         Ok(()) if existing == *folder => DATA_DIR.ok(format!("{} can be written{}", folder.display(), as_root(system))),
         Ok(()) => DATA_DIR.ok(format!("{} does not exist and can be made", folder.display())),
-        Err(error) => DATA_DIR.fail(format!("{user} may not write {} ({error})", existing.display())).mend([
-            say("ask as the user that owns it, or name another folder with --data-dir; as root:"),
-            run("sudo filamentbox doctor"),
-        ]),
+        Err(error) => {
+            let missing = format!("{} does not exist, and ", folder.display());
+            let missing = if existing == *folder { String::new() } else { missing };
+            DATA_DIR.fail(format!("{missing}{user} may not write {} ({})", existing.display(), error.kind())).mend([
+                say("name a folder of your own:"),
+                run("filamentbox --data-dir ~/filamentbox doctor"),
+                say("or, for the folder of the service, ask as root:"),
+                run("sudo filamentbox doctor"),
+            ])
+        }
     }
 }
 

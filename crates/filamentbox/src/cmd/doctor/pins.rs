@@ -93,11 +93,11 @@ fn persistence(system: &System, model: &Model) -> Finding {
             ))]),
         None => PERSISTENCE
             .warn(format!(
-                "this kernel has no switch {driver}.persist_gpio_outputs: whether it lets go of a pin whose process dies is \
-                 not known"
+                "this kernel has no switch {driver}.persist_gpio_outputs. Kernels of that age as kernel.org has them let go of \
+                 a pin when its process dies; those of Raspberry Pi OS may keep it driven"
             ))
             .mend([
-                say("bring the system up to date (the switch came with Raspberry Pi kernels of May 2024), then look again:"),
+                say("bring the system up to date (Raspberry Pi OS has the switch since May 2024), then look again:"),
                 run("sudo apt update && sudo apt full-upgrade && sudo reboot"),
             ]),
     }

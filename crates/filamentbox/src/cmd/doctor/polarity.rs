@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use filamentbox_core::command::OutputKind;
 
-use super::finding::{Check, Finding, say};
+use super::finding::{Check, Finding, Status, Step, say};
 use super::outputs::{NO_OUTPUT, Output, enabled, level};
 use super::setting;
 use super::system::{Daemon, System};
@@ -84,7 +84,7 @@ pub(super) fn checks(system: &System, person: Option<&mut dyn Person>, switch: &
     let mut findings = Vec::new();
     for output in outputs {
         let at_rest = at_rest(system, output, person);
-        let is_fine = at_rest.status == super::finding::Status::Ok;
+        let is_fine = at_rest.status == Status::Ok;
         findings.push(at_rest.of(output.name()));
         if output.kind == OutputKind::Fan && is_fine {
             findings.extend(clicks(system, output, person, switch).map(|finding| finding.of(output.name())));
@@ -127,7 +127,7 @@ fn at_rest(system: &System, output: Output, person: &mut dyn Person) -> Finding 
 }
 
 /// The setting the other way round.
-fn invert(output: Output) -> Vec<super::finding::Step> {
+fn invert(output: Output) -> Vec<Step> {
     let inverted = !output.is_active_low;
     let is_on_at = level(!inverted);
     let mut steps = vec![say(format!("tell FilamentBox that this board switches its relay on at {is_on_at} level:"))];
@@ -163,7 +163,6 @@ fn clicks(system: &System, fan: Output, person: &mut dyn Person, switch: &mut dy
 mod tests {
     use serde_json::json;
 
-    use super::super::finding::Status;
     use super::super::testing::Tree;
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::finding::{Check, Finding, run, say};
+use super::finding::{Check, Finding, Step, put, run, say};
 use super::permissions::nearest;
 use super::setting;
 use super::system::{System, is_guard};
@@ -69,7 +69,7 @@ fn room(system: &System, free: u64, folder: &Path) -> Finding {
     ROOM.ok(found)
 }
 
-fn smaller_journal() -> Vec<super::finding::Step> {
+fn smaller_journal() -> Vec<Step> {
     setting("history.max_mb", "16")
 }
 
@@ -115,9 +115,9 @@ fn memory(system: &System) -> Finding {
         value.trim().trim_end_matches("kB").trim().parse::<u64>().ok()
     };
     let mend = [
-        say("as a service (`sudo systemctl edit filamentbox`; by hand: `ulimit -l`), add:"),
-        super::finding::put("[Service]\nLimitMEMLOCK=64M", "the daemon's unit"),
+        put("[Service]\nLimitMEMLOCK=64M", "the file that `sudo systemctl edit filamentbox` opens"),
         run("sudo systemctl restart filamentbox"),
+        say("started by hand, `ulimit -l` shows the limit, and /etc/security/limits.conf sets it"),
     ];
     if let Some(kilobytes) = guards.iter().find_map(locked) {
         return if kilobytes > 0 {
