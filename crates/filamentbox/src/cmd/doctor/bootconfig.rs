@@ -39,11 +39,7 @@ impl Model {
         let text = self.text.trim_start_matches("Raspberry Pi").trim_start();
         let begins = |names: &[&str]| names.iter().any(|name| text == *name || text.starts_with(&format!("{name} ")));
         match section {
-            "pi1" => {
-                begins(&["Model A", "Model B", "Compute Module"]) && !begins(&["Compute Module 0"]) && {
-                    !["3", "4", "4S", "5"].iter().any(|n| begins(&[&format!("Compute Module {n}")]))
-                }
-            }
+            "pi1" => begins(&["Model A", "Model B", "Compute Module Rev"]),
             "pi2" => begins(&["2"]),
             "pi3" => begins(&["3", "Compute Module 3"]),
             "pi3+" => begins(&["3"]) && text.contains("Plus"),
@@ -82,7 +78,7 @@ pub(super) struct BootPin {
     pub(super) driven: Option<bool>,
     /// A pull resistor of the chip, up (`true`) or down, or switched off (`Some(None)`).
     pub(super) pull: Option<Option<bool>>,
-    /// A line in a section that may or may not be in force sets it too.
+    /// A line in a section that may or may not be in force has the last word.
     pub(super) is_doubtful: bool,
 }
 
@@ -162,7 +158,12 @@ impl BootConfig {
                 }
                 Force::Yes => {}
             }
-            for attribute in attributes.split(',').map(str::trim) {
+            let attributes: Vec<&str> = attributes.split(',').map(str::trim).collect();
+            if attributes.contains(&"op") && (attributes.contains(&"dh") || attributes.contains(&"dl")) {
+                // It overrides whatever came before.
+                state.is_doubtful = false;
+            }
+            for attribute in attributes {
                 match attribute {
                     "op" => is_output = true,
                     "ip" | "a0" | "a1" | "a2" | "a3" | "a4" | "a5" => is_output = false,
@@ -248,6 +249,8 @@ mod tests {
         assert_eq!(sections("Raspberry Pi Zero W Rev 1.1"), ["pi0", "pi0w"]);
         assert_eq!(sections("Raspberry Pi Zero 2 W Rev 1.0"), ["pi0", "pi02"]);
         assert_eq!(sections("Raspberry Pi Model B Plus Rev 1.2"), ["pi1"]);
+        assert_eq!(sections("Raspberry Pi Compute Module Rev 1.0"), ["pi1"]);
+        assert_eq!(sections("Raspberry Pi Compute Module 3 Rev 1.0"), ["pi3"]);
         assert_eq!(Model::new("Radxa ROCK 4"), None);
     }
 
@@ -268,12 +271,15 @@ mod tests {
             ("[none]\ngpio=16=op,dl", None),
             ("[gpio4=1]\ngpio=16=op,dl", None),
             ("[gpio4=1]\n[pi4]\ngpio=16=op,dl", None),
+            ("gpio=16=op,dl\n[gpio4=1]\ngpio=16=op,dh", Some(false)),
         ];
         for (text, driven) in cases {
             let pin = parse(text, PI_4).pin(16);
             assert_eq!(pin.driven, driven, "{text}");
             assert_eq!(pin.is_doubtful, text.contains("gpio4"), "{text}");
         }
+        let settled = parse("[gpio4=1]\ngpio=16=op,dh\n[all]\ngpio=16=op,dl", PI_4).pin(16);
+        assert_eq!((settled.driven, settled.is_doubtful), (Some(false), false), "the later line wins");
         assert_eq!(parse("gpio=16=ip,pd", PI_4).pin(16).pull, Some(Some(false)));
         assert_eq!(parse("gpio=16=ip,np", PI_4).pin(16).pull, Some(None));
         assert_eq!(parse("include more.txt", PI_4).pin(5).driven, Some(true));

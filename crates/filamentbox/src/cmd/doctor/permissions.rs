@@ -82,8 +82,8 @@ fn join_group(system: &System, group: &str) -> Vec<Step> {
     let user = system.machine.user().name;
     if system.is_in_group(&user, group) {
         return vec![say(format!(
-            "{user} is a member of the group {group} already, and that holds from the next login on: log out and in again, \
-             or restart the machine"
+            "{user} is a member of the group {group} already, and that holds from the next login on: log out and \
+             in again, or restart the machine"
         ))];
     }
     vec![

@@ -67,16 +67,24 @@ fn persistence(system: &System, model: &Model) -> Finding {
     // The first kernels with the switch had it by the name of its opposite.
     let persists = parameter("persist_gpio_outputs").or_else(|| parameter("strict_gpiod").map(|strict| !strict));
     let file = system.boot_config_path();
+    let command_line = file.replace("config.txt", "cmdline.txt");
     let is_set = system.boot_config(model).is_some_and(|config| config.has_parameter("strict_gpiod"))
-        || system.read("/proc/cmdline").is_some_and(|line| line.contains(&format!("{driver}.persist_gpio_outputs=n")));
+        || system.read(&command_line).is_some_and(|line| line.contains(&format!("{driver}.persist_gpio_outputs=n")));
     match persists {
         Some(false) => PERSISTENCE.ok("the kernel lets go of a pin when the process that drove it dies"),
         Some(true) if is_set => PERSISTENCE
-            .found(missing_protection(system), format!(
-                "when the relay guard is killed its pins stay as they are; the remedy is in {file} or cmdline.txt, and not \
-                 in force yet"
-            ))
-            .mend([say("restart the machine:"), run("sudo reboot")]),
+            .found(
+                missing_protection(system),
+                format!(
+                    "when the relay guard is killed its pins stay as they are; the remedy is in {file} or \
+                     {command_line}, and not in force yet"
+                ),
+            )
+            .mend([
+                say("restart the machine; if that does not help, bring the system up to date first:"),
+                run("sudo apt update && sudo apt full-upgrade"),
+                run("sudo reboot"),
+            ]),
         Some(true) => PERSISTENCE
             .found(
                 missing_protection(system),
@@ -87,14 +95,11 @@ fn persistence(system: &System, model: &Model) -> Finding {
             )
             .mend(append("dtparam=strict_gpiod", file))
             .mend([run("sudo reboot")])
-            .mend([say(format!(
-                "or add {driver}.persist_gpio_outputs=n to the one line of {}",
-                file.replace("config.txt", "cmdline.txt")
-            ))]),
+            .mend([say(format!("or add {driver}.persist_gpio_outputs=n to the one line of {command_line}"))]),
         None => PERSISTENCE
             .warn(format!(
-                "this kernel has no switch {driver}.persist_gpio_outputs. Kernels of that age as kernel.org has them let go of \
-                 a pin when its process dies; those of Raspberry Pi OS may keep it driven"
+                "this kernel has no switch {driver}.persist_gpio_outputs. Kernels of that age as kernel.org has \
+                 them let go of a pin when its process dies; those of Raspberry Pi OS may keep it driven"
             ))
             .mend([
                 say("bring the system up to date (Raspberry Pi OS has the switch since May 2024), then look again:"),
@@ -106,23 +111,21 @@ fn persistence(system: &System, model: &Model) -> Finding {
 fn boot_level(system: &System, model: &Model, output: Output) -> Finding {
     let file = system.boot_config_path();
     let Some(config) = system.boot_config(model) else {
-        let check = BOOT_LEVEL.skip(format!("{file} cannot be read")).of(output.name());
-        return check.mend([say("ask as root:"), run("sudo filamentbox doctor --safety")]);
+        let finding = BOOT_LEVEL.skip(format!("{file} cannot be read")).of(output.name());
+        return finding.mend([say("ask as root:"), run("sudo filamentbox doctor --safety")]);
     };
-    let finding = judge_boot_level(output, config.pin(output.pin));
-    let finding = if config.pin(output.pin).is_doubtful {
-        finding
-            .mend([say(format!("a section of {file} that may or may not be in force also sets this pin: look at it"))])
-    } else {
-        finding
-    };
-    let needs_line = config.pin(output.pin).driven != Some(!output.active_level());
-    let mut finding = finding;
-    if needs_line {
+    let boot = config.pin(output.pin);
+    let mut finding = judge_boot_level(output, boot);
+    if boot.is_doubtful && finding.status == Status::Ok {
+        finding.status = Status::Warn;
+    }
+    if boot.driven != Some(!output.active_level()) || boot.is_doubtful {
         let drive = if output.is_active_low { "dh" } else { "dl" };
-        let mut steps: Vec<Step> = append(&format!("gpio={}=op,{drive}", output.pin), file).into();
-        steps.append(&mut finding.remedy);
-        finding.remedy = steps;
+        finding.remedy.splice(..0, append(&format!("gpio={}=op,{drive}", output.pin), file));
+    }
+    if boot.is_doubtful {
+        let doubt = format!("a section of {file} that may or may not be in force sets this pin, too: look at it");
+        finding = finding.mend([say(doubt)]);
     }
     finding
 }
@@ -173,8 +176,8 @@ fn fit_resistor(output: Output) -> [Step; 1] {
     let (rail, others) =
         if output.is_active_low { ("3.3 V", "GPIO5 or GPIO6") } else { ("ground", "GPIO16 or GPIO20") };
     [say(format!(
-        "and against the seconds before config.txt is read: fit a resistor of 10 kΩ from GPIO{} to {rail}, or move the relay \
-         to {others} ({}.gpio_pin), which the chip pulls the other way",
+        "and against the seconds before config.txt is read: fit a resistor of 10 kΩ from GPIO{} to {rail}, or \
+         move the relay to {others} ({}.gpio_pin), which the chip pulls the other way",
         output.pin,
         output.section(),
     ))]
@@ -283,6 +286,17 @@ mod tests {
     }
 
     #[test]
+    fn a_section_that_may_be_in_force_is_a_weakness() {
+        let status = |text: &str| {
+            let tree = Tree::pi_4().set("heating_control.enabled", "true").file("boot/firmware/config.txt", text);
+            statuses(&checks(&tree.system()), "boot-level")
+        };
+        assert_eq!(status("gpio=16=op,dl"), [Status::Ok]);
+        assert_eq!(status("gpio=16=op,dl\n[gpio4=1]\ngpio=16=op,dh"), [Status::Warn]);
+        assert_eq!(status("[pi5]\ngpio=16=op,dh\n[all]\ngpio=16=op,dl"), [Status::Ok]);
+    }
+
+    #[test]
     fn the_remedy_is_a_line_to_copy() {
         let system =
             Tree::pi_4().set("heating_control.enabled", "true").set("heating_control.active_low", "true").system();
@@ -324,7 +338,8 @@ mod tests {
             .system();
         let finding = &checks(&system)[0];
         assert_eq!(finding.status, Status::Fail);
-        assert!(finding.remedy.contains(&run("sudo reboot")) && finding.remedy.len() == 2, "{finding:?}");
+        assert!(finding.remedy.contains(&run("sudo reboot")), "{finding:?}");
+        assert!(!format!("{finding:?}").contains("tee"), "nothing is to be written again: {finding:?}");
     }
 
     #[test]

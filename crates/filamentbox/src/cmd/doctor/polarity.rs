@@ -106,8 +106,8 @@ fn at_rest(system: &System, output: Output, person: &mut dyn Person) -> Finding 
     };
     let state = if is_held { "is off now" } else { "is driven by nobody now (no daemon runs)" };
     let question = format!(
-        "The {name}'s output, GPIO{pin}, {state}.\nLook at its relay: is its lamp dark, or has it released (the {name} gets \
-         no power)?"
+        "The {name}'s output, GPIO{pin}, {state}.\nLook at its relay: is its lamp dark, or has it released (the \
+         {name} gets no power)?"
     );
     match (person.ask(&question), is_held) {
         (Answer::DoNotKnow, _) => POLARITY.skip("nobody knew"),

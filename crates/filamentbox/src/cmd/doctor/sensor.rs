@@ -140,9 +140,9 @@ fn judge_reading(system: &System, seen: &Seen) -> Finding {
             let found = format!("{description}: {temperature_c:.2} °C, {humidity_pct:.2} %");
             if *temperature_c < COLD_C {
                 return READING
-                    .warn(format!("{found}: is it so cold there? Another kind of sensor than the one set reads like this"))
+                    .warn(format!("{found}: is it so cold there? Another kind of sensor than the set one reads so"))
                     .mend([say(format!(
-                        "compare with a thermometer; a DHT22 that is read as a DHT11 shows 1 to 3 °C: then set {}=dht22",
+                        "compare with a thermometer; a DHT22 read as a DHT11 shows 1 to 3 °C: then set {}=dht22",
                         variable(sensors::TYPE_KEY.key)
                     ))]);
             }
@@ -180,7 +180,10 @@ fn range(system: &System, seen: &Seen) -> Finding {
     RANGE
         .found(
             missing_protection(system),
-            format!("the cut-off, {cut_off_c} °C, is out of reach: {kind} ends at {end_c} °C, and hotter air reads like that"),
+            format!(
+                "the cut-off, {cut_off_c} °C, is out of reach: {kind} ends at {end_c} °C, and hotter air reads like \
+                 that"
+            ),
         )
         .mend(setting("safety.max_temp_c", &highest_c.to_string()))
 }

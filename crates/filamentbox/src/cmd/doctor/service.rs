@@ -67,13 +67,14 @@ fn settings(system: &System) -> Finding {
     }
     SETTINGS
         .warn(format!(
-            "the daemon runs with other settings than this command sees (enabled or not: {}); pins and polarity below may \
-             be others than the daemon's",
+            "the daemon runs with other settings than this command sees (enabled or not: {}); pins and polarity \
+             below may be others than the daemon's",
             names.join(", ")
         ))
-        .mend([say("run it with the FILAMENTBOX_ variables of the daemon; those of the service shows:"), run(
-            "systemctl show -p Environment -p EnvironmentFiles filamentbox",
-        )])
+        .mend([
+            say("run it with the FILAMENTBOX_ variables of the daemon; those of the service shows:"),
+            run("systemctl show -p Environment -p EnvironmentFiles filamentbox"),
+        ])
 }
 
 fn running(status: &Value) -> Finding {

@@ -134,8 +134,8 @@ fn memory(system: &System) -> Finding {
         Some(limit) if limit >= GUARD_MAPS => MEMORY.ok(format!("a process may lock {} MB", limit >> 20)),
         Some(limit) => MEMORY
             .warn(format!(
-                "a process of this user may lock {} MB, less than the relay guard may need ({} MB), {swap}: short of memory \
-                 it may be late",
+                "a process of this user may lock {} MB, less than the relay guard may need ({} MB), {swap}: \
+                 short of memory it may be late",
                 limit >> 20,
                 GUARD_MAPS >> 20
             ))

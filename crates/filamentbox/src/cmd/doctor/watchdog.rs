@@ -119,9 +119,9 @@ fn boot(system: &System, model: &Model) -> Finding {
         return BOOT.skip(format!("{file} cannot be read"));
     };
     match config.value("kernel_watchdog_timeout").map(str::parse::<u32>) {
-        Some(Ok(0)) | None => BOOT.ok(
-            "not set (kernel_watchdog_timeout): a start of Linux that hangs stays so, with the pins at their boot level",
-        ),
+        Some(Ok(0)) | None => {
+            BOOT.ok("not set (kernel_watchdog_timeout): a start that hangs stays so, with the pins at their boot level")
+        }
         Some(Ok(seconds)) => BOOT.ok(format!("a start of Linux that hangs is reset after {seconds} s")),
         Some(Err(_)) => BOOT
             .warn(format!("kernel_watchdog_timeout in {file} is not a number of seconds"))
