@@ -48,6 +48,8 @@ pub enum Command {
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Looks at everything that decides safety and working, and says how to mend it (exit code 1 when something fails)
+    Doctor(DoctorArgs),
     /// Completions for a shell, to stdout
     Completions {
         /// The shell
@@ -223,6 +225,17 @@ pub struct OutputsOffArgs {
     /// data folder]
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Only what decides safety
+    #[arg(long)]
+    pub safety: bool,
+    /// As JSON; asks nothing
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `relay-guard`

@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod doctor;
 mod events;
 mod export;
 mod outbox;
@@ -46,6 +47,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Outbox(args) => ask(data_dir, async |client| outbox::outbox(&args, client).await),
         Command::Events(args) => ask(data_dir, async |client| events::events(&args, client).await),
         Command::Config(command) => config::config(command),
+        Command::Doctor(args) => doctor::doctor(&args, data_dir),
         Command::Completions { shell } => completions::completions(shell),
         Command::RelayGuard(args) => relay_guard::relay_guard(args),
     };

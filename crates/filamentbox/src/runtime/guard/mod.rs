@@ -1,6 +1,7 @@
 //! The daemon's end of the relay guard: asks for outputs, and learns what they are. `start` reaches or starts the guard, `words` is
 //! the translation between its vocabulary and core's.
 
+mod pulse;
 mod start;
 mod words;
 
@@ -11,6 +12,7 @@ use filamentbox_core::command::OutputKind;
 use filamentbox_core::time::Monotonic;
 use filamentbox_guard::{LineReport, LineSpec, Link, LinkError, MAX_LINES, NO_SAMPLE, Report, Verdict, Want};
 
+pub use pulse::pulse;
 pub use start::{Plan, STATE_DIR, Slot, service, slots};
 
 use super::clock::boottime;
