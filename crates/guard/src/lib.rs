@@ -153,6 +153,7 @@ fn hold(
         memory: Memory::open(options.state_dir.as_deref(), options.complain)?,
         pins: options.file.pins,
         claimed: false,
+        newest: None,
         asked: [false; MAX_LINES],
         overslept: false,
     };
@@ -175,9 +176,9 @@ fn hold(
         if deadline.is_some_and(|deadline| deadline <= now) {
             // Off before anything else. And if the lease ran out, what already waits in the queue was sent before that, perhaps long
             // before (this process or the machine was stopped), and its sample is older than it says: it is answered, not granted.
-            let held_lease = guard.judge.sequence().is_some();
+            let held_lease = guard.judge.has_lease();
             guard.turn(now);
-            guard.overslept |= held_lease && guard.judge.sequence().is_none();
+            guard.overslept |= held_lease && !guard.judge.has_lease();
         }
         if next_beat.is_some_and(|next_beat| next_beat <= now) {
             next_beat = beat.map(|beat| now.plus(beat));

@@ -63,7 +63,7 @@ impl Supervisor {
         Self::at(&address, watchdog.map(Duration::from_micros)).map(Some)
     }
 
-    fn at(address: &str, watchdog: Option<Duration>) -> io::Result<Self> {
+    pub(crate) fn at(address: &str, watchdog: Option<Duration>) -> io::Result<Self> {
         let address = match address.strip_prefix('@') {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(address)?,
