@@ -60,6 +60,10 @@ pub enum FindError {
 /// [`FindError`].
 pub fn find(bcm: u32) -> Result<Place, FindError> {
     let looks: Vec<Look> = chips().into_iter().map(|chip| look(chip, bcm)).collect();
+    choose(bcm, &looks)
+}
+
+fn choose(bcm: u32, looks: &[Look]) -> Result<Place, FindError> {
     let on_a_pi = looks.iter().any(|look| look.is_of_a_pi);
     let candidates = || looks.iter().filter(|look| look.is_of_a_pi || !on_a_pi);
     let mut places: Vec<&Place> = candidates().flat_map(|look| &look.by_name).collect();
@@ -212,5 +216,81 @@ fn explain(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::PermissionDenied => io::Error::other("permission denied: join group gpio"),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a chip says of GPIO16.
+    fn chip(number: u32, label: &str, named: &[u32], lines: u32) -> Look {
+        let place = |offset| Place { chip: format!("/dev/gpiochip{number}").into(), offset };
+        Look {
+            description: format!("/dev/gpiochip{number} ({label})"),
+            is_of_a_pi: PI_LABELS.contains(&label),
+            by_name: named.iter().copied().map(place).collect(),
+            by_number: (16 < lines).then(|| place(16)),
+        }
+    }
+
+    #[test]
+    fn a_pin_is_found_by_the_names_of_chip_and_line() {
+        let check = |chips: &[Look], expected: Result<(&str, u32), &str>| {
+            let found = choose(16, chips).map_err(|error| error.to_string());
+            let expected = expected.map(|(chip, offset)| Place { chip: chip.into(), offset });
+            assert_eq!(found, expected.map_err(str::to_owned));
+        };
+        let (first, second) = ("/dev/gpiochip0", "/dev/gpiochip4");
+        // Pi 5 with an older and a newer kernel: other chips have lines enough, too.
+        check(&[chip(0, "gpio-brcmstb@107d508500", &[], 32), chip(4, "pinctrl-rp1", &[16], 54)], Ok((second, 16)));
+        check(&[chip(0, "pinctrl-rp1", &[16], 54), chip(10, "gpio-brcmstb@107d508500", &[], 32)], Ok((first, 16)));
+        // Pi 3: lines named by their function.
+        check(&[chip(0, "pinctrl-bcm2835", &[], 54), chip(1, "raspberrypi-exp-gpio", &[], 8)], Ok((first, 16)));
+        // Pi 4 with a port expander that has a line of that name.
+        check(&[chip(0, "pinctrl-bcm2711", &[16], 58), chip(4, "pcf8574", &[3], 8)], Ok((first, 16)));
+        // The name is worth more than the number.
+        check(&[chip(0, "pinctrl-bcm2835", &[40], 54)], Ok((first, 40)));
+        // Another board: by name only.
+        check(&[chip(0, "soc", &[], 64), chip(4, "soc-r", &[7], 64)], Ok((second, 7)));
+        let none = "no GPIO16 on the GPIO chips of this machine";
+        check(&[chip(0, "soc", &[], 64)], Err(&format!("{none} [/dev/gpiochip0 (soc)]")));
+        check(&[chip(0, "pinctrl-bcm2835", &[], 16)], Err(&format!("{none} [/dev/gpiochip0 (pinctrl-bcm2835)]")));
+        check(&[], Err(&format!("{none} []")));
+        let two = "more than one GPIO16 on the GPIO chips of this machine";
+        let both = "[/dev/gpiochip0 (a), /dev/gpiochip4 (b)]";
+        check(&[chip(0, "a", &[1], 8), chip(4, "b", &[2], 8)], Err(&format!("{two} {both}")));
+        check(&[chip(0, "a", &[1, 2], 8)], Err(&format!("{two} [/dev/gpiochip0 (a)]")));
+    }
+
+    #[test]
+    fn what_may_not_be_opened_says_how_to_mend_it() {
+        let denied = explain(io::Error::from_raw_os_error(13));
+        assert_eq!(denied.to_string(), "permission denied: join group gpio");
+        assert_eq!(explain(io::ErrorKind::NotFound.into()).kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_request_is_an_inactive_output_from_the_first_moment() {
+        let check = |active_low: bool, active: bool, flags: LineFlags| {
+            let config = output(active_low, active);
+            assert_eq!((config.flags, config.num_attrs), (flags, 1));
+            let mut expected = LineConfig { flags, ..LineConfig::default() };
+            expected.add_values(&LineValues { bits: active.into(), mask: 1 });
+            assert_eq!(config.attr(0), expected.attr(0));
+        };
+        check(false, false, LineFlags::OUTPUT);
+        check(true, false, LineFlags::OUTPUT | LineFlags::ACTIVE_LOW);
+        check(true, true, LineFlags::OUTPUT | LineFlags::ACTIVE_LOW);
+    }
+
+    #[test]
+    fn a_line_that_is_not_held_is_an_error() {
+        let mut lines = GpioLines::new();
+        for index in [0, MAX_LINES] {
+            assert!(matches!(lines.set(index, false), Err(LineError::NoSuchLine(at)) if at == index));
+            assert!(matches!(lines.read_back(index), Err(LineError::NoSuchLine(at)) if at == index));
+            lines.release(index);
+        }
     }
 }

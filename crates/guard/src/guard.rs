@@ -5,7 +5,7 @@ use crate::judge::Judge;
 use crate::latch::Memory;
 use crate::lines::{LineSpec, Lines, Role};
 use crate::outputs::Outputs;
-use crate::protocol::{Claim, Claimed, ClaimedLine, Latch, LineReport, MAX_LINES, Question, Report};
+use crate::protocol::{Claim, Claimed, ClaimedLine, LineReport, MAX_LINES, Question, Report};
 
 pub(crate) struct Guard<L: Lines> {
     pub(crate) judge: Judge,
@@ -30,8 +30,12 @@ impl<L: Lines> Guard<L> {
         let mut reports = self.judge.assess(now);
         self.outputs.apply(&mut self.judge, &mut reports);
         for (index, report) in reports.iter().enumerate() {
-            if let (Some(latch), Some(line)) = (report.latch, self.outputs.held(index)) {
+            let Some(line) = self.outputs.held(index) else { continue };
+            if let Some(latch) = report.latch {
                 self.memory.latch(&line.name, latch);
+            }
+            if self.asked[index] && line.role == Role::Heater {
+                self.memory.heating(&line.name);
             }
         }
         self.memory.save();
@@ -47,8 +51,8 @@ impl<L: Lines> Guard<L> {
             // Answered, not granted.
             Some((_, Question::Lease(_))) if !self.claimed || self.overslept => {}
             Some((_, Question::Lease(lease))) => {
-                self.asked = lease.lines.map(|want| want.active);
                 self.judge.lease(now, &lease);
+                self.asked = lease.lines.map(|want| want.active);
             }
             Some((_, Question::Reset)) => {
                 self.judge.reset();
@@ -69,21 +73,19 @@ impl<L: Lines> Guard<L> {
         is_newer
     }
 
-    /// The daemon is gone: everything is inactive, and stays held. If it asked for heat to the end, it did not mean to go.
-    pub(crate) fn end(&mut self, now: Nanos) {
+    /// The conversation is over: everything is inactive, and stays held. A daemon that asked for heat to the end did not mean to go;
+    /// unless the guard itself ends (`orderly`).
+    pub(crate) fn end(&mut self, now: Nanos, orderly: bool) {
         self.judge.end_lease(now);
         self.turn(now);
         for index in 0..MAX_LINES {
-            if self.asked[index]
-                && let Some(line) = self.outputs.held(index)
-                && line.role == Role::Heater
-                && self.memory.crash(&line.name, now)
-            {
-                self.judge.latch(index, Latch::CrashLoop);
+            if let Some(line) = self.outputs.held(index) {
+                self.memory.ended(&line.name, now, self.asked[index] && !orderly);
+                self.judge.hold(index, Some(line.role), self.memory.latch_of(line));
             }
         }
         (self.claimed, self.newest, self.asked) = (false, None, [false; MAX_LINES]);
-        self.turn(now);
+        self.memory.save();
     }
 
     /// Everything inactive; then what is not claimed as it is held is let go, and what is not held is taken.

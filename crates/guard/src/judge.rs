@@ -59,7 +59,10 @@ impl Judge {
     /// account of on-time belongs to the index: letting go of a line and taking it again gives nothing back.
     pub fn hold(&mut self, index: usize, role: Option<Role>, latch: Option<Latch>) {
         if let Some(line) = self.lines.get_mut(index) {
-            (line.role, line.latch) = (role, latch);
+            (line.role, line.latch) = (role, None);
+        }
+        if let Some(latch) = latch {
+            self.latch(index, latch);
         }
     }
 

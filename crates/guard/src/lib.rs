@@ -150,7 +150,7 @@ fn hold(
     let mut guard = Guard {
         judge: Judge::new(options.file.limits),
         outputs: Outputs::new(lines, trace.transpose()?),
-        memory: Memory::open(options.state_dir.as_deref(), options.complain)?,
+        memory: Memory::open(options.state_dir.as_deref(), clock::now(), options.complain)?,
         pins: options.file.pins,
         claimed: false,
         newest: None,
@@ -195,7 +195,7 @@ fn hold(
                 }
             }
             Heard::End => {
-                guard.end(now);
+                guard.end(now, false);
                 sources.socket = None;
                 if sources.listener.is_none() {
                     return Ok(());
@@ -205,7 +205,10 @@ fn hold(
             Heard::Caller(caller) => {
                 sources.socket.get_or_insert(caller);
             }
-            Heard::Stop => return Ok(()),
+            Heard::Stop => {
+                guard.end(now, true);
+                return Ok(());
+            }
             Heard::Nothing => guard.overslept = false,
         }
         deadline = guard.judge.next_check(now).into_iter().chain(next_beat).min();

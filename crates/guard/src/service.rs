@@ -79,3 +79,19 @@ impl Supervisor {
         let _ = self.socket.send(what.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_makes_the_descriptor_readable() {
+        let stop = stop_on_signals().unwrap();
+        let is_readable = || poll(&mut [PollFd::new(&stop, PollFlags::IN)], Some(&Default::default())).unwrap() == 1;
+        assert!(!is_readable());
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert!(is_readable());
+    }
+}
