@@ -3,6 +3,7 @@
 use crate::clock::Nanos;
 use crate::judge::Judge;
 use crate::latch::Memory;
+use crate::limits::RelayFile;
 use crate::lines::{LineSpec, Lines, Role};
 use crate::outputs::Outputs;
 use crate::protocol::{Claim, Claimed, ClaimedLine, LineReport, MAX_LINES, Question, Report};
@@ -12,8 +13,8 @@ pub(crate) struct Guard<L: Lines> {
     // Before `memory`: dropped first, so that no line waits for the disk.
     pub(crate) outputs: Outputs<L>,
     pub(crate) memory: Memory,
-    /// The only pins that may be claimed; `None` for any.
-    pub(crate) pins: Option<Vec<u32>>,
+    /// Which pins may be claimed as what.
+    pub(crate) file: RelayFile,
     /// Whether this conversation has claimed its lines.
     pub(crate) claimed: bool,
     /// The newest sequence heard in it.
@@ -116,8 +117,11 @@ impl<L: Lines> Guard<L> {
         if self.outputs.held(index).is_some() {
             return Ok(());
         }
-        if self.pins.as_ref().is_some_and(|pins| !pins.contains(&line.gpio)) {
+        if self.file.pins.as_ref().is_some_and(|pins| !pins.contains(&line.gpio)) {
             return Err(format!("GPIO{} is not among the pins that relay.toml allows", line.gpio));
+        }
+        if line.role != Role::Heater && self.file.heater_pins.as_ref().is_some_and(|pins| pins.contains(&line.gpio)) {
+            return Err(format!("GPIO{} is a heater in relay.toml", line.gpio));
         }
         if (0..MAX_LINES).any(|other| self.outputs.held(other).is_some_and(|other| other.name == line.name)) {
             return Err("another output has the same name".to_owned());

@@ -151,7 +151,7 @@ fn hold(
         judge: Judge::new(options.file.limits),
         outputs: Outputs::new(lines, trace.transpose()?),
         memory: Memory::open(options.state_dir.as_deref(), clock::now(), options.complain)?,
-        pins: options.file.pins,
+        file: options.file,
         claimed: false,
         newest: None,
         asked: [false; MAX_LINES],

@@ -51,6 +51,9 @@ pub struct RelayFile {
     pub limits: Limits,
     /// The only pins (BCM numbers) that may be held; `None` for any.
     pub pins: Option<Vec<u32>>,
+    /// Pins that may be held as heaters only. Who reaches the daemon's settings could otherwise call a heater a fan, which no limit
+    /// holds back.
+    pub heater_pins: Option<Vec<u32>>,
 }
 
 /// Why the guard does not start with its `relay.toml`.
@@ -110,14 +113,18 @@ impl RelayFile {
             rest: Duration::from_secs_f64(number("rest_s", 60.0, 86_400.0, 600.0)),
             ..Limits::default()
         };
-        let pins = table.remove("pins").map(|pins| {
-            pins.clone().try_into::<Vec<u32>>().unwrap_or_else(|_| {
-                problems.push(format!("pins = {pins}: must be a list of BCM numbers"));
-                Vec::new()
-            })
-        });
+        let mut pin_list = |key: &str| {
+            let list = table.remove(key)?;
+            let pins = list.clone().try_into::<Vec<u32>>();
+            pins.inspect_err(|_| problems.push(format!("{key} = {list}: must be a list of BCM numbers"))).ok()
+        };
+        let (pins, heater_pins) = (pin_list("pins"), pin_list("heater_pins"));
         problems.extend(table.keys().map(|key| format!("{key}: there is no such limit")));
-        if problems.is_empty() { Ok(Self { limits, pins }) } else { Err(LimitsError::Invalid(problems.join("\n"))) }
+        if problems.is_empty() {
+            Ok(Self { limits, pins, heater_pins })
+        } else {
+            Err(LimitsError::Invalid(problems.join("\n")))
+        }
     }
 }
 
@@ -140,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_limit_can_be_said() {
-        let text = "cut_off_c = 60.5\nmax_sample_age_s = 30\nslew_c_per_s = 0.25\nmax_on_time_s = 3600\nrest_s = 900\npins = [16, 20]";
+        let text = "cut_off_c = 60.5\nmax_sample_age_s = 30\nslew_c_per_s = 0.25\nmax_on_time_s = 3600\nrest_s = 900\npins = [16, 20]\nheater_pins = [16]";
         let expected = Limits {
             lease: Duration::from_millis(2500),
             cut_off_milli_c: 60_500,
@@ -149,7 +156,10 @@ mod tests {
             max_on_time: Duration::from_secs(3600),
             rest: Duration::from_secs(900),
         };
-        assert_eq!(RelayFile::parse(text).unwrap(), RelayFile { limits: expected, pins: Some(vec![16, 20]) });
+        assert_eq!(
+            RelayFile::parse(text).unwrap(),
+            RelayFile { limits: expected, pins: Some(vec![16, 20]), heater_pins: Some(vec![16]) }
+        );
     }
 
     #[test]

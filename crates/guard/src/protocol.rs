@@ -3,10 +3,11 @@
 //! ```text
 //! kind version sequence:u32 8 x { what it says of one line } crc32:u32
 //!
-//! asked                                                                         answered
-//! 'C' claim  (378 bytes)  role gpio:u32 active_low name:40                      'A' claimed (978 bytes)  held problem:120
-//! 'L' lease   (90 bytes)  active temperature_milli_c:i32 sample_age_ms:u32 latch    'R' report   (34 bytes)  active verdict latch
-//! 'X' reset   (10 bytes)                                                        'R' report
+//! 'C' claim  378 bytes  role gpio:u32 active_low name:40
+//!                       answered by 'A' claimed  978 bytes  held problem:120
+//! 'L' lease   90 bytes  active temperature_milli_c:i32 sample_age_ms:u32 latch
+//! 'X' reset   10 bytes  (nothing)
+//!                       both answered by 'R' report  34 bytes  active verdict latch
 //! ```
 //! The checksum covers all that comes before it. There is one way to write each message: a length, a kind, a flag or a number that
 //! is not exactly as above is [`Garbled`], and the guard answers it with a report of sequence 0. Who sends what when is in

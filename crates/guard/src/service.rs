@@ -3,12 +3,13 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 use std::{env, fs, process};
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -20,7 +21,8 @@ pub fn listen_at(path: &Path) -> io::Result<OwnedFd> {
     let socket =
         || socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None);
     let address = SocketAddrUnix::new(path)?;
-    if connect(socket()?, &address).is_err_and(|errno| errno == rustix::io::Errno::CONNREFUSED) {
+    let nobody_listens = connect(socket()?, &address) == Err(Errno::CONNREFUSED);
+    if nobody_listens && fs::symlink_metadata(path)?.file_type().is_socket() {
         fs::remove_file(path)?;
     }
     let listener = socket()?;

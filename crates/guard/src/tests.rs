@@ -30,7 +30,7 @@ fn patient() -> Limits {
 }
 
 fn options(limits: Limits) -> Options {
-    Options { file: RelayFile { limits, pins: None }, ..Options::default() }
+    Options { file: RelayFile { limits, ..RelayFile::default() }, ..Options::default() }
 }
 
 fn wants(heater: bool, fan: bool) -> [Want; MAX_LINES] {
@@ -464,7 +464,7 @@ fn before_the_claim_there_is_no_line() {
 fn each_line_of_a_claim_is_taken_or_refused_by_itself() {
     let bad = Bad::new();
     let (mut link, socket) = Link::pair().unwrap();
-    let file = RelayFile { limits: patient(), pins: Some(vec![16, 20, NO_PIN]) };
+    let file = RelayFile { limits: patient(), pins: Some(vec![16, 20, NO_PIN, 12]), heater_pins: Some(vec![12, 16]) };
     let guard = thread::spawn(move || run(socket, bad, Options { file, ..Options::default() }));
     let mut claim = |lines: &[LineSpec]| link.claim(lines, LONG).unwrap();
     let refused = |why: &str| Err(why.to_owned());
@@ -474,6 +474,7 @@ fn each_line_of_a_claim_is_taken_or_refused_by_itself() {
         line("heater", Role::Heater, 20),
         line("other", Role::Fan, 21),
         line("fan", Role::Fan, 20),
+        line("disguised", Role::Fan, 12),
     ];
     let expected = [
         Ok(()),
@@ -481,6 +482,7 @@ fn each_line_of_a_claim_is_taken_or_refused_by_itself() {
         refused("another output has the same name"),
         refused("GPIO21 is not among the pins that relay.toml allows"),
         Ok(()),
+        refused("GPIO12 is a heater in relay.toml"),
     ];
     assert_eq!(claim(&lines), expected);
     // Asked again, the answer is the same.
@@ -609,6 +611,15 @@ fn one_daemon_is_served_at_a_time_and_the_next_finds_the_lines_held_and_inactive
     assert_eq!(recorded_lines(folder.path()).unwrap(), specs());
     // What it leaves behind is no hindrance.
     listen_at(&path).unwrap();
+}
+
+#[test]
+fn a_file_in_the_way_of_the_socket_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    fs::write(&path, "precious").unwrap();
+    assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
 #[test]
