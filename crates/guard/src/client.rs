@@ -142,13 +142,18 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{LEASE_LEN, LineReport, Verdict};
+    use crate::lines::Role;
+    use crate::protocol::{Claim, ClaimedLine, Lease};
 
-    const NO_WANTS: [Want; MAX_LINES] = [Want { active: false, temperature_milli_c: 0, sample_age_ms: 0 }; MAX_LINES];
+    const NO_WANTS: [Want; MAX_LINES] =
+        [Want { active: false, temperature_milli_c: 0, sample_age_ms: 0, latch: None }; MAX_LINES];
+
+    fn encoded<F: Field>(message: &Message<F>) -> Vec<u8> {
+        message.encode(&mut [0; MESSAGE_MAX]).to_vec()
+    }
 
     fn report(sequence: u32) -> Vec<u8> {
-        let lines = [LineReport { active: false, verdict: Verdict::NotWanted }; MAX_LINES];
-        Report { sequence, lines }.encode().to_vec()
+        encoded(&Report { sequence, ..Report::default() })
     }
 
     /// The answers are in the queue before the question, which has sequence 1.
@@ -164,15 +169,42 @@ mod tests {
 
     #[test]
     fn an_exchange_ends_in_one_of_four_ways() {
+        let late_claimed = encoded(&Claimed { sequence: u32::MAX, ..Claimed::default() });
         check(&[report(1)], true, Ok(1));
         check(&[report(u32::MAX), report(1)], true, Ok(1));
+        check(&[late_claimed, report(1)], true, Ok(1));
         check(&[report(u32::MAX)], true, Err(LinkError::NoAnswer));
         check(&[], true, Err(LinkError::NoAnswer));
         check(&[], false, Err(LinkError::Lost));
         check(&[report(0)], true, Err(LinkError::Garbled));
+        check(&[encoded(&Claimed { sequence: 1, ..Claimed::default() })], true, Err(LinkError::Garbled));
         check(&[vec![1]], true, Err(LinkError::Garbled));
-        check(&[report(1)[..REPORT_LEN - 1].to_vec()], true, Err(LinkError::Garbled));
+        check(&[report(1)[..Report::LEN - 1].to_vec()], true, Err(LinkError::Garbled));
         check(&[[report(1), vec![0]].concat()], true, Err(LinkError::Garbled));
+        check(&[vec![0; 2 * MESSAGE_MAX]], true, Err(LinkError::Garbled));
+    }
+
+    #[test]
+    fn a_claim_has_an_answer_for_every_line() {
+        let (mut link, guard) = Link::pair().unwrap();
+        let mut answer = Claimed { sequence: 1, ..Claimed::default() };
+        answer.lines[0].held = true;
+        answer.lines[2] = ClaimedLine { held: false, problem: "no such pin".into() };
+        send(&guard, &encoded(&answer), SendFlags::NOSIGNAL).unwrap();
+        let line = |name: &str| LineSpec { name: name.into(), role: Role::Fan, gpio: 4, active_low: true };
+        let mut lines = vec![line("x"); MAX_LINES + 1];
+        lines[1] = line("two words");
+        let results = link.claim(&lines, Duration::ZERO).unwrap();
+        assert_eq!(results.len(), MAX_LINES + 1);
+        assert_eq!(results[0], Ok(()));
+        assert_eq!(results[1], Err("\"two words\" is no name for an output line".into()));
+        assert_eq!(results[2], Err("no such pin".into()));
+        assert_eq!(results[MAX_LINES], Err("a relay guard holds at most 8 output lines".into()));
+        // What has no valid name was not asked for.
+        let mut bytes = [0; MESSAGE_MAX];
+        let (length, _) = recv(&guard, &mut bytes, RecvFlags::empty()).unwrap();
+        let asked = Claim::decode(&bytes[..length]).unwrap();
+        assert_eq!((&asked.lines[0], &asked.lines[1]), (&Some(line("x")), &None));
     }
 
     #[test]
@@ -188,7 +220,7 @@ mod tests {
         let (mut link, guard) = Link::pair().unwrap();
         let mut sent = || {
             let _ = link.exchange(&NO_WANTS, Duration::ZERO);
-            let mut bytes = [0; LEASE_LEN];
+            let mut bytes = [0; Lease::LEN];
             recv(&guard, &mut bytes, RecvFlags::empty()).unwrap();
             let sequence = Lease::decode(&bytes).unwrap().sequence;
             link.sequence = if sequence == 2 { u32::MAX - 1 } else { sequence };

@@ -5,7 +5,7 @@
 //! on the kernel. A line is requested as an inactive output in the very call that claims it, so that it is never anything else. The
 //! kernel gives it to one holder only, but tools that go by `/dev/gpiomem` do not ask the kernel: hence `read_back`.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ pub struct Place {
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// None of the chips has it.
-    #[error("no GPIO{bcm} on {chips}")]
+    #[error("no GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
     Missing {
         /// BCM number.
         bcm: u32,
@@ -44,7 +44,7 @@ pub enum FindError {
         chips: String,
     },
     /// More than one line is called so.
-    #[error("more than one GPIO{bcm} on {chips}")]
+    #[error("more than one GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
     Ambiguous {
         /// BCM number.
         bcm: u32,
@@ -53,75 +53,68 @@ pub enum FindError {
     },
 }
 
-struct Chip {
-    path: PathBuf,
-    /// `None` for a chip that cannot be opened.
-    file: Option<File>,
-    label: String,
-    lines: u32,
-}
-
 /// Finds the pin with BCM number `bcm`: on a Raspberry Pi in the chip of its header, elsewhere in any chip; by the line's name `GPIO<bcm>`,
 /// on a Raspberry Pi else by its number (some of its kernels name pins by their function).
 ///
 /// # Errors
 /// [`FindError`].
 pub fn find(bcm: u32) -> Result<Place, FindError> {
-    let chips = chips();
-    let on_a_pi = chips.iter().any(Chip::is_of_a_pi);
-    let candidates = || chips.iter().filter(|chip| chip.is_of_a_pi() || !on_a_pi);
-    let mut places: Vec<Place> = candidates().flat_map(|chip| chip.lines_named(&format!("GPIO{bcm}"))).collect();
+    let looks: Vec<Look> = chips().into_iter().map(|chip| look(chip, bcm)).collect();
+    choose(bcm, &looks)
+}
+
+fn choose(bcm: u32, looks: &[Look]) -> Result<Place, FindError> {
+    let on_a_pi = looks.iter().any(|look| look.is_of_a_pi);
+    let candidates = || looks.iter().filter(|look| look.is_of_a_pi || !on_a_pi);
+    let mut places: Vec<&Place> = candidates().flat_map(|look| &look.by_name).collect();
     if places.is_empty() && on_a_pi {
-        places = candidates().filter(|chip| bcm < chip.lines).map(|chip| chip.place(bcm)).collect();
+        places = candidates().filter_map(|look| look.by_number.as_ref()).collect();
     }
-    match places.len() {
-        0 => Err(FindError::Missing { bcm, chips: describe(&chips) }),
-        1 => Ok(places.remove(0)),
-        _ => Err(FindError::Ambiguous { bcm, chips: describe(&chips) }),
+    let chips = || looks.iter().map(|look| look.description.as_str()).collect::<Vec<_>>().join(", ");
+    match places[..] {
+        [] => Err(FindError::Missing { bcm, chips: chips() }),
+        [place] => Ok(place.clone()),
+        _ => Err(FindError::Ambiguous { bcm, chips: chips() }),
     }
 }
 
 /// Every chip once. Symbolic links are left out: some systems link a Pi 5's old chip number to the new one.
-fn chips() -> Vec<Chip> {
+fn chips() -> Vec<PathBuf> {
     let entries = fs::read_dir("/dev").into_iter().flatten().flatten();
-    let chips = entries.filter(|entry| {
-        entry.file_name().as_encoded_bytes().starts_with(b"gpiochip")
-            && entry.file_type().is_ok_and(|kind| kind.is_char_device())
-    });
-    let mut chips: Vec<Chip> = chips.map(|entry| Chip::open(entry.path())).collect();
-    chips.sort_by(|a, b| a.path.cmp(&b.path));
+    let is_chip = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"gpiochip");
+    let is_device = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_char_device());
+    let mut chips: Vec<PathBuf> =
+        entries.filter(|entry| is_chip(entry) && is_device(entry)).map(|entry| entry.path()).collect();
+    chips.sort();
     chips
 }
 
-fn describe(chips: &[Chip]) -> String {
-    let chips: Vec<String> = chips.iter().map(|chip| format!("{} ({})", chip.path.display(), chip.label)).collect();
-    if chips.is_empty() { "this machine: it has no GPIO chip".to_owned() } else { chips.join(", ") }
+/// What one chip has to do with a pin.
+#[derive(Default)]
+struct Look {
+    description: String,
+    is_of_a_pi: bool,
+    by_name: Vec<Place>,
+    by_number: Option<Place>,
 }
 
-impl Chip {
-    fn open(path: PathBuf) -> Self {
-        let opened = File::open(&path).and_then(|file| {
-            let info = get_chip_info(&file).map_err(os)?;
-            Ok((file, info))
-        });
-        match opened {
-            Ok((file, info)) => Self { path, file: Some(file), label: (&info.label).into(), lines: info.num_lines },
-            Err(error) => Self { path, file: None, label: explain(error).to_string(), lines: 0 },
+fn look(chip: PathBuf, bcm: u32) -> Look {
+    let opened = File::open(&chip).and_then(|file| Ok((get_chip_info(&file).map_err(os)?, file)));
+    let (info, file) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            return Look { description: format!("{} ({})", chip.display(), explain(error)), ..Look::default() };
         }
-    }
-
-    fn is_of_a_pi(&self) -> bool {
-        PI_LABELS.contains(&self.label.as_str())
-    }
-
-    fn place(&self, offset: u32) -> Place {
-        Place { chip: self.path.clone(), offset }
-    }
-
-    fn lines_named(&self, name: &str) -> Vec<Place> {
-        let Some(file) = &self.file else { return Vec::new() };
-        let is_it = |offset: &u32| get_line_info(file, *offset).is_ok_and(|info| info.name.as_os_str() == name);
-        (0..self.lines).filter(is_it).map(|offset| self.place(offset)).collect()
+    };
+    let label = String::from(&info.label);
+    let name = format!("GPIO{bcm}");
+    let is_called_so = |offset: &u32| get_line_info(&file, *offset).is_ok_and(|info| info.name.as_os_str() == &*name);
+    let place = |offset| Place { chip: chip.clone(), offset };
+    Look {
+        description: format!("{} ({label})", chip.display()),
+        is_of_a_pi: PI_LABELS.contains(&&*label),
+        by_name: (0..info.num_lines).filter(is_called_so).map(place).collect(),
+        by_number: (bcm < info.num_lines).then(|| place(bcm)),
     }
 }
 
@@ -223,5 +216,81 @@ fn explain(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::PermissionDenied => io::Error::other("permission denied: join group gpio"),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a chip says of GPIO16.
+    fn chip(number: u32, label: &str, named: &[u32], lines: u32) -> Look {
+        let place = |offset| Place { chip: format!("/dev/gpiochip{number}").into(), offset };
+        Look {
+            description: format!("/dev/gpiochip{number} ({label})"),
+            is_of_a_pi: PI_LABELS.contains(&label),
+            by_name: named.iter().copied().map(place).collect(),
+            by_number: (16 < lines).then(|| place(16)),
+        }
+    }
+
+    #[test]
+    fn a_pin_is_found_by_the_names_of_chip_and_line() {
+        let check = |chips: &[Look], expected: Result<(&str, u32), &str>| {
+            let found = choose(16, chips).map_err(|error| error.to_string());
+            let expected = expected.map(|(chip, offset)| Place { chip: chip.into(), offset });
+            assert_eq!(found, expected.map_err(str::to_owned));
+        };
+        let (first, second) = ("/dev/gpiochip0", "/dev/gpiochip4");
+        // Pi 5 with an older and a newer kernel: other chips have lines enough, too.
+        check(&[chip(0, "gpio-brcmstb@107d508500", &[], 32), chip(4, "pinctrl-rp1", &[16], 54)], Ok((second, 16)));
+        check(&[chip(0, "pinctrl-rp1", &[16], 54), chip(10, "gpio-brcmstb@107d508500", &[], 32)], Ok((first, 16)));
+        // Pi 3: lines named by their function.
+        check(&[chip(0, "pinctrl-bcm2835", &[], 54), chip(1, "raspberrypi-exp-gpio", &[], 8)], Ok((first, 16)));
+        // Pi 4 with a port expander that has a line of that name.
+        check(&[chip(0, "pinctrl-bcm2711", &[16], 58), chip(4, "pcf8574", &[3], 8)], Ok((first, 16)));
+        // The name is worth more than the number.
+        check(&[chip(0, "pinctrl-bcm2835", &[40], 54)], Ok((first, 40)));
+        // Another board: by name only.
+        check(&[chip(0, "soc", &[], 64), chip(4, "soc-r", &[7], 64)], Ok((second, 7)));
+        let none = "no GPIO16 on the GPIO chips of this machine";
+        check(&[chip(0, "soc", &[], 64)], Err(&format!("{none} [/dev/gpiochip0 (soc)]")));
+        check(&[chip(0, "pinctrl-bcm2835", &[], 16)], Err(&format!("{none} [/dev/gpiochip0 (pinctrl-bcm2835)]")));
+        check(&[], Err(&format!("{none} []")));
+        let two = "more than one GPIO16 on the GPIO chips of this machine";
+        let both = "[/dev/gpiochip0 (a), /dev/gpiochip4 (b)]";
+        check(&[chip(0, "a", &[1], 8), chip(4, "b", &[2], 8)], Err(&format!("{two} {both}")));
+        check(&[chip(0, "a", &[1, 2], 8)], Err(&format!("{two} [/dev/gpiochip0 (a)]")));
+    }
+
+    #[test]
+    fn what_may_not_be_opened_says_how_to_mend_it() {
+        let denied = explain(io::Error::from_raw_os_error(13));
+        assert_eq!(denied.to_string(), "permission denied: join group gpio");
+        assert_eq!(explain(io::ErrorKind::NotFound.into()).kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_request_is_an_inactive_output_from_the_first_moment() {
+        let check = |active_low: bool, active: bool, flags: LineFlags| {
+            let config = output(active_low, active);
+            assert_eq!((config.flags, config.num_attrs), (flags, 1));
+            let mut expected = LineConfig { flags, ..LineConfig::default() };
+            expected.add_values(&LineValues { bits: active.into(), mask: 1 });
+            assert_eq!(config.attr(0), expected.attr(0));
+        };
+        check(false, false, LineFlags::OUTPUT);
+        check(true, false, LineFlags::OUTPUT | LineFlags::ACTIVE_LOW);
+        check(true, true, LineFlags::OUTPUT | LineFlags::ACTIVE_LOW);
+    }
+
+    #[test]
+    fn a_line_that_is_not_held_is_an_error() {
+        let mut lines = GpioLines::new();
+        for index in [0, MAX_LINES] {
+            assert!(matches!(lines.set(index, false), Err(LineError::NoSuchLine(at)) if at == index));
+            assert!(matches!(lines.read_back(index), Err(LineError::NoSuchLine(at)) if at == index));
+            lines.release(index);
+        }
     }
 }

@@ -3,21 +3,22 @@
 use crate::clock::Nanos;
 use crate::judge::Judge;
 use crate::latch::Memory;
+use crate::limits::RelayFile;
 use crate::lines::{LineSpec, Lines, Role};
 use crate::outputs::Outputs;
-use crate::protocol::{
-    Claim, Claimed, ClaimedLine, Field, Latch, Lease, LineReport, MAX_LINES, Report, Reset, Want, open,
-};
+use crate::protocol::{Claim, Claimed, ClaimedLine, LineReport, MAX_LINES, Question, Report};
 
 pub(crate) struct Guard<L: Lines> {
     pub(crate) judge: Judge,
     // Before `memory`: dropped first, so that no line waits for the disk.
     pub(crate) outputs: Outputs<L>,
     pub(crate) memory: Memory,
-    /// The only pins that may be claimed; `None` for any.
-    pub(crate) pins: Option<Vec<u32>>,
+    /// Which pins may be claimed as what.
+    pub(crate) file: RelayFile,
     /// Whether this conversation has claimed its lines.
     pub(crate) claimed: bool,
+    /// The newest sequence heard in it.
+    pub(crate) newest: Option<u32>,
     /// Which lines its last lease asked for.
     pub(crate) asked: [bool; MAX_LINES],
     /// A lease ran out while nobody listened here: what is in the queue is older than it says.
@@ -30,8 +31,12 @@ impl<L: Lines> Guard<L> {
         let mut reports = self.judge.assess(now);
         self.outputs.apply(&mut self.judge, &mut reports);
         for (index, report) in reports.iter().enumerate() {
-            if let (Some(latch), Some(line)) = (report.latch, self.outputs.held(index)) {
+            let Some(line) = self.outputs.held(index) else { continue };
+            if let Some(latch) = report.latch {
                 self.memory.latch(&line.name, latch);
+            }
+            if self.asked[index] && line.role == Role::Heater {
+                self.memory.heating(&line.name);
             }
         }
         self.memory.save();
@@ -40,65 +45,53 @@ impl<L: Lines> Guard<L> {
 
     /// Does what `message` asks for and writes the answer into `answer`.
     pub(crate) fn hear<'a>(&mut self, now: Nanos, message: &[u8], answer: &'a mut [u8]) -> &'a [u8] {
-        let sequence = match open(message) {
-            Ok((<Option<LineSpec>>::KIND, ..)) => match Claim::decode(message) {
-                Ok(claim) if self.judge.is_newer(now, claim.sequence) => return self.claim(now, &claim).encode(answer),
-                _ => None,
-            },
-            Ok((Want::KIND, ..)) => {
-                Lease::decode(message).ok().filter(|lease| self.lease(now, lease)).map(|lease| lease.sequence)
+        let question = Question::decode(message).ok().filter(|(sequence, _)| self.is_newer(*sequence));
+        let sequence = question.as_ref().map_or(0, |(sequence, _)| *sequence);
+        match question {
+            Some((_, Question::Claim(claim))) => return self.claim(now, &claim).encode(answer),
+            // Answered, not granted.
+            Some((_, Question::Lease(_))) if !self.claimed || self.overslept => {}
+            Some((_, Question::Lease(lease))) => {
+                self.judge.lease(now, &lease);
+                self.asked = lease.lines.map(|want| want.active);
             }
-            Ok((<()>::KIND, ..)) => {
-                Reset::decode(message).ok().filter(|reset| self.reset(now, reset)).map(|reset| reset.sequence)
+            Some((_, Question::Reset)) => {
+                self.judge.reset();
+                self.memory.reset();
             }
-            _ => None,
-        };
-        if sequence.is_none() {
-            self.judge.garbled(now);
+            None => self.judge.end_lease(now),
         }
         let lines = self.turn(now);
-        let lines = if self.claimed { lines } else { Default::default() };
-        Report { sequence: sequence.unwrap_or(0), lines }.encode(answer)
+        Report { sequence, lines: if self.claimed { lines } else { Default::default() } }.encode(answer)
     }
 
-    /// The daemon is gone: everything is inactive, and stays held. If it asked for heat to the end, it did not mean to go.
-    pub(crate) fn end(&mut self, now: Nanos) {
-        self.judge.silence();
+    /// Whether a sequence is newer (wrapping) than all before it. If not, its message is a replay, and as good as garbled.
+    fn is_newer(&mut self, sequence: u32) -> bool {
+        let is_newer = self.newest.is_none_or(|newest| sequence.wrapping_sub(newest).cast_signed() > 0);
+        if is_newer {
+            self.newest = Some(sequence);
+        }
+        is_newer
+    }
+
+    /// The conversation is over: everything is inactive, and stays held. A daemon that asked for heat to the end did not mean to go;
+    /// unless the guard itself ends (`orderly`).
+    pub(crate) fn end(&mut self, now: Nanos, orderly: bool) {
+        self.judge.end_lease(now);
         self.turn(now);
         for index in 0..MAX_LINES {
-            if self.asked[index]
-                && let Some(line) = self.outputs.held(index)
-                && line.role == Role::Heater
-                && self.memory.crash(&line.name, now)
-            {
-                self.judge.latch(index, Latch::CrashLoop);
+            if let Some(line) = self.outputs.held(index) {
+                self.memory.ended(&line.name, now, self.asked[index] && !orderly);
+                self.judge.hold(index, Some(line.role), self.memory.latch_of(line));
             }
         }
-        (self.claimed, self.asked) = (false, [false; MAX_LINES]);
-        self.turn(now);
-    }
-
-    fn lease(&mut self, now: Nanos, lease: &Lease) -> bool {
-        if !self.claimed || self.overslept {
-            // Answered, not granted.
-            return self.judge.is_newer(now, lease.sequence);
-        }
-        self.asked = lease.lines.map(|want| want.active);
-        self.judge.lease(now, lease)
-    }
-
-    fn reset(&mut self, now: Nanos, reset: &Reset) -> bool {
-        let newer = self.judge.is_newer(now, reset.sequence);
-        if newer {
-            self.judge.reset();
-            self.memory.reset();
-        }
-        newer
+        (self.claimed, self.newest, self.asked) = (false, None, [false; MAX_LINES]);
+        self.memory.save();
     }
 
     /// Everything inactive; then what is not claimed as it is held is let go, and what is not held is taken.
     fn claim(&mut self, now: Nanos, claim: &Claim) -> Claimed {
-        self.judge.garbled(now);
+        self.judge.end_lease(now);
         self.turn(now);
         self.asked = [false; MAX_LINES];
         for (index, wanted) in claim.lines.iter().enumerate() {
@@ -124,8 +117,11 @@ impl<L: Lines> Guard<L> {
         if self.outputs.held(index).is_some() {
             return Ok(());
         }
-        if self.pins.as_ref().is_some_and(|pins| !pins.contains(&line.gpio)) {
+        if self.file.pins.as_ref().is_some_and(|pins| !pins.contains(&line.gpio)) {
             return Err(format!("GPIO{} is not among the pins that relay.toml allows", line.gpio));
+        }
+        if line.role != Role::Heater && self.file.heater_pins.as_ref().is_some_and(|pins| pins.contains(&line.gpio)) {
+            return Err(format!("GPIO{} is a heater in relay.toml", line.gpio));
         }
         if (0..MAX_LINES).any(|other| self.outputs.held(other).is_some_and(|other| other.name == line.name)) {
             return Err("another output has the same name".to_owned());

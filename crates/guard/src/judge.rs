@@ -27,8 +27,6 @@ pub struct Judge {
     lines: [Line; MAX_LINES],
     /// The lease in force and when it came.
     lease: Option<(Nanos, Lease)>,
-    /// Highest sequence heard in this conversation.
-    newest: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,35 +52,23 @@ impl Judge {
     /// No line, no lease.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, lines: Default::default(), lease: None, newest: None }
+        Self { limits, lines: Default::default(), lease: None }
     }
 
     /// Line `index` (below [`MAX_LINES`]) is held from now on, inactive, and latched if `latch` says so; or it is not held any more. The
     /// account of on-time belongs to the index: letting go of a line and taking it again gives nothing back.
     pub fn hold(&mut self, index: usize, role: Option<Role>, latch: Option<Latch>) {
         if let Some(line) = self.lines.get_mut(index) {
-            (line.role, line.latch) = (role, latch);
+            (line.role, line.latch) = (role, None);
+        }
+        if let Some(latch) = latch {
+            self.latch(index, latch);
         }
     }
 
-    /// A message with this sequence came at `now`. One that is not newer than the newest so far (wrapping) is a replay: it counts as
-    /// garbled, and must not be obeyed.
-    pub fn is_newer(&mut self, now: Nanos, sequence: u32) -> bool {
-        let replayed = self.newest.is_some_and(|newest| sequence.wrapping_sub(newest).cast_signed() <= 0);
-        if replayed {
-            self.garbled(now);
-        } else {
-            self.newest = Some(sequence);
-        }
-        !replayed
-    }
-
-    /// A lease came at `now`: it replaces the one in force, unless it is a replay. It may latch heaters: because it says so, or because
-    /// its sample is young enough to be believed and shows the cut-off. (An older sample only refuses.) `false` for a replay.
-    pub fn lease(&mut self, now: Nanos, lease: &Lease) -> bool {
-        if !self.is_newer(now, lease.sequence) {
-            return false;
-        }
+    /// A lease came at `now`: it replaces the one in force. It may latch heaters: because it says so, or because its sample is young
+    /// enough to be believed and shows the cut-off. (An older sample only refuses.)
+    pub fn lease(&mut self, now: Nanos, lease: &Lease) {
         self.lease = Some((now, *lease));
         for (index, want) in lease.lines.iter().enumerate() {
             let over = want.temperature_milli_c >= self.limits.cut_off_milli_c && now < self.stale_at(now, *want);
@@ -90,19 +76,12 @@ impl Judge {
                 self.latch(index, latch);
             }
         }
-        true
     }
 
-    /// A message came at `now` that is none: everything is inactive until the next good one.
-    pub fn garbled(&mut self, now: Nanos) {
+    /// The lease in force is over: everything is inactive until the next one.
+    pub fn end_lease(&mut self, now: Nanos) {
         self.lease = None;
         self.assess(now);
-    }
-
-    /// The conversation is over: everything is inactive, and the next one may start with any sequence.
-    pub fn silence(&mut self) {
-        self.lease = None;
-        self.newest = None;
     }
 
     /// Line `index` is inactive from now on until [`Judge::reset`]. A fan is latched by [`Latch::LineFault`] only. The first reason
@@ -126,10 +105,10 @@ impl Judge {
         self.lines.iter_mut().for_each(|line| line.latch = None);
     }
 
-    /// Sequence of the lease in force, as of the last [`Judge::assess`].
+    /// Whether a lease is in force, as of the last [`Judge::assess`].
     #[must_use]
-    pub fn sequence(&self) -> Option<u32> {
-        self.lease.map(|(_, lease)| lease.sequence)
+    pub fn has_lease(&self) -> bool {
+        self.lease.is_some()
     }
 
     /// What every line must be from `now` on; the caller makes it so. `now` must not run backwards (if it does, the lease is over).

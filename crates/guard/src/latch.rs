@@ -7,8 +7,8 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -32,8 +32,10 @@ type PageBytes = [u8; Page::LEN];
 struct Record {
     spec: Option<LineSpec>,
     held: bool,
+    /// A daemon has asked for its heat, and neither it nor the guard has ended in good order since.
+    heating: bool,
     latch: Option<Latch>,
-    /// When its daemon died while it asked for heat, the latest last, nanoseconds since this boot; 0 for never.
+    /// When a daemon (or this guard) died heating, the latest last, nanoseconds since this boot; 0 for never.
     crashes: [u64; CRASHES],
 }
 
@@ -41,24 +43,44 @@ const SPEC: usize = <Option<LineSpec> as Field>::LEN;
 
 impl Field for Record {
     const KIND: u8 = b'S';
-    const LEN: usize = SPEC + 1 + 1 + CRASHES * 8;
+    const LEN: usize = SPEC + 3 + CRASHES * 8;
 
     fn write(&self, to: &mut [u8]) {
         self.spec.write(&mut to[..SPEC]);
-        to[SPEC] = self.held.into();
-        to[SPEC + 1] = latch_number(self.latch);
-        for (crash, field) in self.crashes.iter().zip(to[SPEC + 2..].chunks_exact_mut(8)) {
+        to[SPEC..SPEC + 3].copy_from_slice(&[self.held.into(), self.heating.into(), latch_number(self.latch)]);
+        for (crash, field) in self.crashes.iter().zip(to[SPEC + 3..].chunks_exact_mut(8)) {
             field.copy_from_slice(&crash.to_le_bytes());
         }
     }
 
     fn read(from: &[u8]) -> Result<Self, Garbled> {
-        let (spec, held) = (Field::read(&from[..SPEC])?, flag(from[SPEC])?);
-        let mut record = Self { spec, held, latch: latch(from[SPEC + 1])?, crashes: [0; CRASHES] };
-        for (crash, field) in record.crashes.iter_mut().zip(from[SPEC + 2..].as_chunks().0) {
+        let mut record = Self {
+            spec: Field::read(&from[..SPEC])?,
+            held: flag(from[SPEC])?,
+            heating: flag(from[SPEC + 1])?,
+            latch: latch(from[SPEC + 2])?,
+            crashes: [0; CRASHES],
+        };
+        for (crash, field) in record.crashes.iter_mut().zip(from[SPEC + 3..].as_chunks().0) {
             *crash = u64::from_le_bytes(*field);
         }
         Ok(record)
+    }
+}
+
+impl Record {
+    fn is_of(&self, name: &str) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.name == name)
+    }
+
+    /// Heating has ended unexpectedly.
+    fn crash(&mut self, now: Nanos) {
+        self.heating = false;
+        self.crashes.rotate_left(1);
+        self.crashes[CRASHES - 1] = now.0.max(1);
+        if self.crashes[0] > 0 && now.since(Nanos(self.crashes[0])) <= CRASH_LOOP {
+            self.latch.get_or_insert(Latch::CrashLoop);
+        }
     }
 }
 
@@ -83,7 +105,7 @@ pub(crate) struct Memory {
 
 impl Memory {
     /// Reads what is remembered in `state_dir`, and will write there; without one nothing outlives this process.
-    pub(crate) fn open(state_dir: Option<&Path>, complain: fn(&str)) -> io::Result<Self> {
+    pub(crate) fn open(state_dir: Option<&Path>, now: Nanos, complain: fn(&str)) -> io::Result<Self> {
         let mut memory = Self { page: Page::default(), unreadable: false, changed: false, writer: None };
         if let Some(path) = state_dir.map(|folder| folder.join(FILE_NAME)) {
             match read(&path) {
@@ -93,13 +115,24 @@ impl Memory {
                     memory.unreadable = true;
                 }
             }
-            memory.writer = Some(Writer::start(path, complain)?);
+            let (pages, to_write) = mpsc::sync_channel(1);
+            let thread = thread::Builder::new().name("state".to_owned());
+            let thread = thread.spawn(move || write_pages(&to_write, &path, complain))?;
+            memory.writer = Some(Writer { pages, thread });
         }
-        // Moments of another boot mean nothing in this one.
         let boot = crc32fast::hash(&fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default());
-        if memory.page.sequence != boot {
-            memory.page.sequence = boot;
-            memory.page.lines.iter_mut().for_each(|record| record.crashes = [0; CRASHES]);
+        let same_boot = memory.page.sequence == boot;
+        memory.page.sequence = boot;
+        for record in &mut memory.page.lines {
+            record.held = false;
+            if !same_boot {
+                // Its moments mean nothing in this one.
+                record.crashes = [0; CRASHES];
+            }
+            if record.heating {
+                record.crash(now);
+                memory.changed = true;
+            }
         }
         Ok(memory)
     }
@@ -143,14 +176,25 @@ impl Memory {
         }
     }
 
-    /// The daemon died while it asked for heat from this line; says whether that was once too often.
-    pub(crate) fn crash(&mut self, name: &str, now: Nanos) -> bool {
-        let Some(record) = self.record(name) else { return false };
-        record.crashes.rotate_left(1);
-        record.crashes[CRASHES - 1] = now.0.max(1);
-        let first = record.crashes[0];
-        self.changed = true;
-        first > 0 && now.since(Nanos(first)) <= CRASH_LOOP
+    /// The line's daemon asks for heat: its end, or the guard's, is a crash from now on.
+    pub(crate) fn heating(&mut self, name: &str) {
+        if let Some(record) = self.record(name)
+            && !record.heating
+        {
+            record.heating = true;
+            self.changed = true;
+        }
+    }
+
+    /// The line's daemon has ended, asking for heat (`crashed`) or in good order.
+    pub(crate) fn ended(&mut self, name: &str, now: Nanos, crashed: bool) {
+        if let Some(record) = self.record(name).filter(|record| record.heating) {
+            record.heating = false;
+            if crashed {
+                record.crash(now);
+            }
+            self.changed = true;
+        }
     }
 
     /// Forgets every latch.
@@ -160,25 +204,23 @@ impl Memory {
         self.changed = true;
     }
 
-    /// Hands what has changed to the writer. Neither allocates nor waits for the disk.
+    /// Hands what has changed to the writer. Neither allocates nor waits; if the writer is busy, the next turn tries again.
     pub(crate) fn save(&mut self) {
-        if let Some(writer) = &self.writer
-            && self.changed
-            && !self.unreadable
-        {
-            writer.write(&self.page);
-            self.changed = false;
+        if let (Some(page), Some(writer)) = (self.unsaved(), &self.writer) {
+            self.changed = writer.pages.try_send(page).is_err();
         }
+    }
+
+    fn unsaved(&self) -> Option<PageBytes> {
+        (self.changed && !self.unreadable).then(|| {
+            let mut bytes = [0; Page::LEN];
+            self.page.encode(&mut bytes);
+            bytes
+        })
     }
 
     fn record(&mut self, name: &str) -> Option<&mut Record> {
         self.page.lines.iter_mut().find(|record| record.is_of(name))
-    }
-}
-
-impl Record {
-    fn is_of(&self, name: &str) -> bool {
-        self.spec.as_ref().is_some_and(|spec| spec.name == name)
     }
 }
 
@@ -190,74 +232,43 @@ fn read(path: &Path) -> io::Result<Page> {
     }
 }
 
-/// The thread that writes. Dropping it waits until it has written what it was given, or failed.
+/// The guard is done: waits until the writer has written the last page, or failed.
+impl Drop for Memory {
+    fn drop(&mut self) {
+        let Some(Writer { pages, thread }) = self.writer.take() else { return };
+        // Neither result matters: a writer that has panicked has said so itself.
+        if let Some(page) = self.unsaved() {
+            let _ = pages.send(page);
+        }
+        drop(pages);
+        let _ = thread.join();
+    }
+}
+
 #[derive(Debug)]
 struct Writer {
-    desk: Arc<Desk>,
-    thread: Option<JoinHandle<()>>,
+    /// One that waits while another is written.
+    pages: SyncSender<PageBytes>,
+    thread: JoinHandle<()>,
 }
 
-#[derive(Debug, Default)]
-struct Desk {
-    /// What to write next, and whether to end after that. Held for the time of a copy only.
-    state: Mutex<(Option<PageBytes>, bool)>,
-    changed: Condvar,
-}
-
-impl Writer {
-    fn start(path: PathBuf, complain: fn(&str)) -> io::Result<Self> {
-        let desk = Arc::new(Desk::default());
-        let theirs = Arc::clone(&desk);
-        let thread = thread::Builder::new().name("state".to_owned()).spawn(move || theirs.work(&path, complain))?;
-        Ok(Self { desk, thread: Some(thread) })
-    }
-
-    fn write(&self, page: &Page) {
-        let (next, _) = &mut *self.desk.lock();
-        page.encode(next.insert([0; Page::LEN]));
-        self.desk.changed.notify_one();
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.desk.lock().1 = true;
-        self.desk.changed.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // A panic has said so itself, and there is nothing left to write.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, (Option<PageBytes>, bool)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work(&self, path: &Path, complain: fn(&str)) {
-        let mut complained = false;
-        let mut state = self.lock();
-        loop {
-            let Some(page) = state.0.take() else {
-                if state.1 {
-                    return;
+/// Writes each page it is given, and again while that fails and no newer one comes.
+fn write_pages(pages: &Receiver<PageBytes>, path: &Path, complain: fn(&str)) {
+    let mut page = pages.recv().ok();
+    let mut complained = false;
+    while let Some(content) = &page {
+        match replace(path, content) {
+            Ok(()) => (page, complained) = (pages.recv().ok(), false),
+            Err(problem) => {
+                if !complained {
+                    complain(&format!("latches do not outlive the guard: {}: {problem}", path.display()));
                 }
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            drop(state);
-            let written = replace(path, &page);
-            state = self.lock();
-            if let Err(problem) = &written
-                && !complained
-            {
-                complain(&format!("latches do not outlive the guard: {}: {problem}", path.display()));
-            }
-            complained = written.is_err();
-            if written.is_err() && !state.1 {
-                state.0.get_or_insert(page);
-                state = self.changed.wait_timeout(state, RETRY).unwrap_or_else(PoisonError::into_inner).0;
+                complained = true;
+                match pages.recv_timeout(RETRY) {
+                    Ok(newer) => page = Some(newer),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
         }
     }
@@ -271,4 +282,227 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, path)?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tempfile::{TempDir, tempdir};
+
+    use super::*;
+    use crate::protocol::MAX_LINES;
+
+    const S: u64 = 1_000_000_000;
+
+    fn line(name: &str, role: Role) -> LineSpec {
+        LineSpec { name: name.into(), role, gpio: 16, active_low: true }
+    }
+
+    fn heater() -> LineSpec {
+        line("heater", Role::Heater)
+    }
+
+    fn open(folder: &TempDir) -> Memory {
+        Memory::open(Some(folder.path()), Nanos(0), |_| ()).unwrap()
+    }
+
+    /// One life of a guard, which remembers what `live` did when it is over.
+    fn live<T>(folder: &TempDir, live: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memory = open(folder);
+        let result = live(&mut memory);
+        memory.save();
+        result
+    }
+
+    #[test]
+    fn nothing_is_latched_at_first() {
+        let folder = tempdir().unwrap();
+        assert_eq!(open(&folder).latch_of(&heater()), None);
+        assert_eq!(recorded_lines(folder.path()).unwrap(), []);
+        assert_eq!(recorded_lines(Path::new("/nowhere")).unwrap(), []);
+    }
+
+    #[test]
+    fn lines_and_latches_are_there_again() {
+        let folder = tempdir().unwrap();
+        live(&folder, |memory| {
+            assert!(memory.claim(&heater()));
+            assert!(memory.claim(&line("fan", Role::Fan)));
+            memory.latch("heater", Latch::NotWarming);
+        });
+        assert_eq!(recorded_lines(folder.path()).unwrap(), [heater(), line("fan", Role::Fan)]);
+        live(&folder, |memory| {
+            assert_eq!(memory.latch_of(&heater()), Some(Latch::NotWarming));
+            assert_eq!(memory.latch_of(&line("fan", Role::Fan)), None);
+            assert!(memory.claim(&heater()));
+            assert!(memory.claim(&line("fan", Role::Fan)));
+            memory.release("heater");
+        });
+        // A line that is not held any more keeps its latch, also on another pin.
+        assert_eq!(recorded_lines(folder.path()).unwrap(), [line("fan", Role::Fan)]);
+        live(&folder, |memory| {
+            let moved = LineSpec { gpio: 17, ..heater() };
+            assert!(memory.claim(&moved));
+            assert_eq!(memory.latch_of(&moved), Some(Latch::NotWarming));
+            memory.reset();
+        });
+        assert_eq!(open(&folder).latch_of(&heater()), None);
+    }
+
+    #[test]
+    fn a_damaged_file_latches_every_heater_until_a_reset() {
+        let check = |damage: &dyn Fn(&mut Vec<u8>)| {
+            let folder = tempdir().unwrap();
+            live(&folder, |memory| memory.claim(&heater()));
+            let path = folder.path().join(FILE_NAME);
+            let mut bytes = fs::read(&path).unwrap();
+            damage(&mut bytes);
+            fs::write(&path, bytes).unwrap();
+            assert!(recorded_lines(folder.path()).is_err());
+            // Claiming lines does not mend it.
+            for _ in 0..2 {
+                live(&folder, |memory| {
+                    assert!(memory.claim(&line("other", Role::Heater)));
+                    assert_eq!(memory.latch_of(&heater()), Some(Latch::StateUnreadable));
+                    assert_eq!(memory.latch_of(&line("other", Role::Heater)), Some(Latch::StateUnreadable));
+                    assert_eq!(memory.latch_of(&line("fan", Role::Fan)), None);
+                });
+            }
+            live(&folder, |memory| {
+                memory.claim(&heater());
+                memory.reset();
+                assert_eq!(memory.latch_of(&heater()), None);
+            });
+            assert_eq!(open(&folder).latch_of(&heater()), None);
+            assert_eq!(recorded_lines(folder.path()).unwrap(), [heater()]);
+        };
+        check(&Vec::clear);
+        check(&|bytes| bytes.truncate(100));
+        check(&|bytes| bytes.push(0));
+        check(&|bytes| bytes[50] ^= 1);
+        check(&|bytes| bytes.fill(0));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_latches_too() {
+        let folder = tempdir().unwrap();
+        fs::create_dir(folder.path().join(FILE_NAME)).unwrap();
+        assert_eq!(open(&folder).latch_of(&heater()), Some(Latch::StateUnreadable));
+    }
+
+    static COMPLAINTS: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn a_full_disk_costs_the_memory_only_and_is_said_once() {
+        let folder = tempdir().unwrap();
+        // Nothing can be written to the temporary file's name: as good as full.
+        fs::create_dir(folder.path().join(FILE_NAME).with_extension("new")).unwrap();
+        let complain = |_: &str| {
+            COMPLAINTS.fetch_add(1, Ordering::SeqCst);
+        };
+        let mut memory = Memory::open(Some(folder.path()), Nanos(0), complain).unwrap();
+        memory.claim(&heater());
+        for latch in Latch::ALL {
+            memory.latch("heater", latch);
+            memory.save();
+            assert_eq!(memory.latch_of(&heater()), Some(latch));
+        }
+        drop(memory);
+        assert_eq!(COMPLAINTS.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn only_so_many_names_are_remembered() {
+        let mut memory = Memory::open(None, Nanos(0), |_| ()).unwrap();
+        let name = |index: usize| format!("heater-{index}");
+        for index in 0..MAX_LINES {
+            assert!(memory.claim(&line(&name(index), Role::Heater)));
+        }
+        assert!(!memory.claim(&heater()), "eight are held");
+        memory.latch(&name(0), Latch::LineFault);
+        memory.release(&name(0));
+        assert!(!memory.claim(&heater()), "seven are held, one is latched");
+        memory.release(&name(1));
+        assert!(memory.claim(&heater()));
+        assert_eq!(memory.latch_of(&heater()), None);
+        memory.reset();
+        assert!(memory.claim(&line("one-more", Role::Heater)), "the latched one is free now");
+    }
+
+    fn open_at(folder: &TempDir, now_s: u64) -> Memory {
+        Memory::open(Some(folder.path()), Nanos(now_s * S), |_| ()).unwrap()
+    }
+
+    #[test]
+    fn the_fourth_crash_in_ten_minutes_is_once_too_often() {
+        let check = |times_s: [u64; 4], too_often: bool| {
+            // One guard sees them all.
+            let mut memory = Memory::open(None, Nanos(0), |_| ()).unwrap();
+            memory.claim(&heater());
+            let latches = times_s.map(|at| {
+                memory.heating("heater");
+                memory.ended("heater", Nanos(at * S), true);
+                memory.latch_of(&heater())
+            });
+            assert_eq!(latches, [None, None, None, too_often.then_some(Latch::CrashLoop)], "{times_s:?}");
+            // The guard and its daemon die together each time, and the next guard counts it.
+            let folder = tempdir().unwrap();
+            let latches = times_s.map(|at| {
+                let mut memory = open_at(&folder, at);
+                memory.claim(&heater());
+                memory.heating("heater");
+                memory.latch_of(&heater())
+            });
+            assert_eq!(latches, [None; 4], "{times_s:?}");
+            let last = open_at(&folder, times_s[3]).latch_of(&heater());
+            assert_eq!(
+                last,
+                (times_s[3] - times_s[1] <= 600 && times_s[1] > 0).then_some(Latch::CrashLoop),
+                "{times_s:?}"
+            );
+        };
+        check([100, 200, 300, 700], true);
+        check([100, 200, 300, 701], false);
+        check([100, 100, 100, 100], true);
+        check([100, 800, 900, 1_399], false);
+    }
+
+    #[test]
+    fn an_end_in_good_order_is_no_crash() {
+        let folder = tempdir().unwrap();
+        for _ in 0..5 {
+            let mut memory = open_at(&folder, 100);
+            memory.claim(&heater());
+            memory.heating("heater");
+            memory.ended("heater", Nanos(100 * S), false);
+            // Nor is one that never asked for heat.
+            memory.ended("heater", Nanos(100 * S), true);
+        }
+        assert_eq!(open_at(&folder, 100).latch_of(&heater()), None);
+    }
+
+    #[test]
+    fn crashes_of_another_boot_do_not_count_and_latches_do() {
+        let folder = tempdir().unwrap();
+        for (latch, expected) in [(None, None), (Some(Latch::RelayStuck), Some(Latch::RelayStuck))] {
+            live(&folder, |memory| {
+                memory.claim(&heater());
+                for at in 1..4 {
+                    memory.heating("heater");
+                    memory.ended("heater", Nanos(at), true);
+                }
+                if let Some(latch) = latch {
+                    memory.latch("heater", latch);
+                }
+                memory.page.sequence ^= 1;
+            });
+            live(&folder, |memory| {
+                memory.claim(&heater());
+                memory.heating("heater");
+                memory.ended("heater", Nanos(4), true);
+                assert_eq!(memory.latch_of(&heater()), expected);
+            });
+        }
+    }
 }

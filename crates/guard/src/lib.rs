@@ -150,9 +150,10 @@ fn hold(
     let mut guard = Guard {
         judge: Judge::new(options.file.limits),
         outputs: Outputs::new(lines, trace.transpose()?),
-        memory: Memory::open(options.state_dir.as_deref(), options.complain)?,
-        pins: options.file.pins,
+        memory: Memory::open(options.state_dir.as_deref(), clock::now(), options.complain)?,
+        file: options.file,
         claimed: false,
+        newest: None,
         asked: [false; MAX_LINES],
         overslept: false,
     };
@@ -175,9 +176,9 @@ fn hold(
         if deadline.is_some_and(|deadline| deadline <= now) {
             // Off before anything else. And if the lease ran out, what already waits in the queue was sent before that, perhaps long
             // before (this process or the machine was stopped), and its sample is older than it says: it is answered, not granted.
-            let held_lease = guard.judge.sequence().is_some();
+            let held_lease = guard.judge.has_lease();
             guard.turn(now);
-            guard.overslept |= held_lease && guard.judge.sequence().is_none();
+            guard.overslept |= held_lease && !guard.judge.has_lease();
         }
         if next_beat.is_some_and(|next_beat| next_beat <= now) {
             next_beat = beat.map(|beat| now.plus(beat));
@@ -194,7 +195,7 @@ fn hold(
                 }
             }
             Heard::End => {
-                guard.end(now);
+                guard.end(now, false);
                 sources.socket = None;
                 if sources.listener.is_none() {
                     return Ok(());
@@ -204,7 +205,10 @@ fn hold(
             Heard::Caller(caller) => {
                 sources.socket.get_or_insert(caller);
             }
-            Heard::Stop => return Ok(()),
+            Heard::Stop => {
+                guard.end(now, true);
+                return Ok(());
+            }
             Heard::Nothing => guard.overslept = false,
         }
         deadline = guard.judge.next_check(now).into_iter().chain(next_beat).min();

@@ -3,12 +3,13 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 use std::{env, fs, process};
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -20,7 +21,8 @@ pub fn listen_at(path: &Path) -> io::Result<OwnedFd> {
     let socket =
         || socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None);
     let address = SocketAddrUnix::new(path)?;
-    if connect(socket()?, &address).is_err_and(|errno| errno == rustix::io::Errno::CONNREFUSED) {
+    let nobody_listens = connect(socket()?, &address) == Err(Errno::CONNREFUSED);
+    if nobody_listens && fs::symlink_metadata(path)?.file_type().is_socket() {
         fs::remove_file(path)?;
     }
     let listener = socket()?;
@@ -63,7 +65,7 @@ impl Supervisor {
         Self::at(&address, watchdog.map(Duration::from_micros)).map(Some)
     }
 
-    fn at(address: &str, watchdog: Option<Duration>) -> io::Result<Self> {
+    pub(crate) fn at(address: &str, watchdog: Option<Duration>) -> io::Result<Self> {
         let address = match address.strip_prefix('@') {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(address)?,
@@ -77,5 +79,21 @@ impl Supervisor {
     /// Says `what`, or does not: a manager that does not listen must not stop the guard.
     pub(crate) fn tell(&self, what: &str) {
         let _ = self.socket.send(what.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_makes_the_descriptor_readable() {
+        let stop = stop_on_signals().unwrap();
+        let is_readable = || poll(&mut [PollFd::new(&stop, PollFlags::IN)], Some(&Default::default())).unwrap() == 1;
+        assert!(!is_readable());
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert!(is_readable());
     }
 }

@@ -85,10 +85,17 @@ impl Relay {
         self.judge.is_some()
     }
 
+    /// A person clears every latch.
+    pub(crate) fn reset(&mut self) {
+        if let Some(judge) = &mut self.judge {
+            judge.reset();
+        }
+    }
+
     /// The daemon's end of the socket has closed.
     pub(crate) fn silence(&mut self, now: Monotonic) {
         if let Some(judge) = &mut self.judge {
-            judge.silence();
+            judge.end_lease(nanos(now));
         }
         self.heard = None;
         self.assess(now);
@@ -145,7 +152,7 @@ impl Relay {
                 self.heard = (want.sample_age_ms != NO_SAMPLE).then_some(Heard { at: now, temperature_c, age });
             }
             Err(_) => {
-                judge.garbled(nanos(now));
+                judge.end_lease(nanos(now));
                 self.heard = None;
             }
         }
