@@ -103,13 +103,16 @@ impl Bench {
         self
     }
 
-    fn sample(&mut self, temperature_c: f64, humidity_pct: f64) -> Effects {
-        let measurement = Measurement {
+    fn measurement(&self, temperature_c: f64, humidity_pct: f64) -> Measurement {
+        Measurement {
             temperature: Celsius::new(temperature_c).expect("in range"),
             humidity: RelativeHumidity::new(humidity_pct).expect("in range"),
             pressure: None,
-        };
-        let reading = Reading::at(self.clock(), measurement);
+        }
+    }
+
+    fn sample(&mut self, temperature_c: f64, humidity_pct: f64) -> Effects {
+        let reading = Reading::at(self.clock(), self.measurement(temperature_c, humidity_pct));
         self.input(Input::Sample(reading))
     }
 
@@ -385,10 +388,11 @@ fn traits(temperature_max_c: f64) -> SensorTraits {
 fn frozen() -> Bench {
     let mut bench = Bench::new();
     bench.input(Input::Sensor(traits(85.0)));
-    let measurement = *bench.at(5.0).sample(19.0, 40.0).sample.map(|sample| sample.measurement).as_ref().expect("kept");
+    bench.at(5.0).sample(19.0, 40.0);
     for reading in 1..=10 {
         assert!(bench.outputs().starts_with('H'), "reading {reading}");
         bench.at(5.0 + 5.0 * f64::from(reading));
+        let measurement = bench.measurement(19.0, 40.0);
         let reading = Reading { fingerprint: Some(7), ..Reading::at(bench.clock(), measurement) };
         bench.input(Input::Sample(reading));
     }
@@ -505,4 +509,99 @@ fn a_required_fan_that_is_switched_off_or_fails_ends_the_heat() {
         "{:?}",
         bench.events
     );
+}
+
+#[test]
+fn a_failed_or_rejected_reading_in_between_begins_the_row_anew() {
+    for fails in [true, false] {
+        let mut bench = Bench::new();
+        bench.at(5.0).sample(19.0, 40.0);
+        bench.at(30.0).sample(19.0, 40.0);
+        bench.at(35.0).sample(19.0, 40.0);
+        bench.at(38.0);
+        if fails {
+            bench.input(Input::NoData(NoData::Checksum));
+        } else {
+            bench.sample(60.0, 40.0);
+        }
+        for (seconds, outputs) in [(40.0, "hF"), (45.0, "hF"), (50.0, "HF")] {
+            bench.at(seconds).sample(19.0, 40.0);
+            assert_eq!(bench.outputs(), outputs, "at {seconds} s");
+        }
+    }
+}
+
+#[test]
+fn what_was_concluded_before_a_new_level_is_void() {
+    let mut bench = Bench::new();
+    for seconds in (0..600).step_by(5) {
+        bench.at(f64::from(seconds)).sample(if seconds < 300 { 30.0 } else { 55.0 }, 12.0);
+    }
+    assert_eq!(bench.told("55.00 °C is believed now"), 1, "{:?}", bench.events);
+    assert_eq!(bench.snapshot().faults, [""; 0], "it did not warm by 25 °C, the sensor was wrong");
+}
+
+#[test]
+fn a_box_that_does_not_warm_is_refused_twice_then_latched_and_a_reset_forgives() {
+    let mut bench = Bench::new();
+    let live = |bench: &mut Bench, until: u32| {
+        while bench.seconds < f64::from(until) {
+            bench.at(bench.seconds + 5.0).sample(15.0, 12.0);
+        }
+        bench.outputs()
+    };
+    assert_eq!(live(&mut bench, 180), "Hf");
+    assert_eq!(live(&mut bench, 185), "hf");
+    assert_eq!(bench.told("heat refused: 15.00 °C rose to 15.00 °C"), 1, "{:?}", bench.events);
+    assert!(
+        bench
+            .snapshot()
+            .heat_inhibited
+            .expect("refused")
+            .ends_with("a pause of 180 s tells a dead heater from a box that is warm through")
+    );
+    let wake = bench.chamber.next_wake().map(Monotonic::seconds);
+    assert_eq!(wake, Some(185.0 + 180.0));
+    assert_eq!(live(&mut bench, 360), "hf");
+    assert_eq!(live(&mut bench, 365), "Hf");
+    assert_eq!(live(&mut bench, 545), "hf");
+    assert_eq!(bench.told("One more try after 10 min"), 2, "refused, and the line off: {:?}", bench.events);
+    bench.at(555.0).input(Input::Reset);
+    assert_eq!(bench.outputs(), "Hf", "a person has looked");
+    assert_eq!(live(&mut bench, 555 + 190), "hf");
+    assert_eq!(live(&mut bench, 555 + 190 + 180), "Hf", "a doubt again, as the pause was short");
+    assert_eq!(live(&mut bench, 555 + 190 + 360), "hf");
+    assert_eq!(live(&mut bench, 555 + 190 + 360 + 580), "hf", "the first failure again");
+    assert_eq!(live(&mut bench, 555 + 190 + 360 + 600), "Hf");
+    assert_eq!(bench.snapshot().faults, [""; 0]);
+    live(&mut bench, 555 + 190 + 360 + 780);
+    assert_eq!(bench.wanted.latch, Some(LatchReason::NotWarming));
+    assert_eq!(bench.told("heat is off until a reset: the heater is on but the box does not warm"), 1);
+}
+
+#[test]
+fn repeated_readings_before_a_reset_do_not_count_after_it() {
+    let mut bench = Bench::new();
+    bench.input(Input::Sensor(traits(85.0)));
+    for reading in 0..14 {
+        bench.at(5.0 * f64::from(reading));
+        let measurement = bench.measurement(19.0, 12.0);
+        if reading == 9 {
+            bench.input(Input::Reset);
+        }
+        let reading = Reading { fingerprint: Some(7), ..Reading::at(bench.clock(), measurement) };
+        bench.input(Input::Sample(reading));
+    }
+    assert_eq!((bench.outputs().as_str(), bench.wanted.latch), ("Hf", None));
+}
+
+#[test]
+fn a_fan_on_by_its_controller_wakes_when_its_reading_is_too_old() {
+    let mut bench = Bench::new();
+    bench.at(5.0).sample(23.0, 40.0);
+    assert_eq!(bench.outputs(), "hF");
+    let wake = bench.chamber.next_wake().expect("too old").seconds();
+    assert!((20.0..20.001).contains(&wake), "{wake}");
+    bench.at(wake).input(Input::Tick);
+    assert_eq!((bench.outputs().as_str(), bench.chamber.next_wake()), ("hf", None));
 }

@@ -50,6 +50,8 @@ struct Rest {
 pub struct Warming {
     rise_c: f64,
     rise_time: Duration,
+    /// Without a reading the heater is off after so long, whatever was reported of its line: a daemon that was stopped learns late.
+    max_sample_age: Duration,
     active: bool,
     /// Since when the line is as it is; the start of the daemon at first.
     changed_at: Monotonic,
@@ -72,6 +74,7 @@ impl Warming {
         Self {
             rise_c: limits.heating_rise_c,
             rise_time: limits.heating_rise_time,
+            max_sample_age: limits.max_sample_age,
             active: false,
             changed_at: now,
             last: None,
@@ -133,7 +136,7 @@ impl Warming {
                     return None;
                 }
                 if target_c - from.degrees() > TARGET_AWAY_C {
-                    *heated += at.since(counted_to);
+                    *heated += at.since(counted_to).min(self.max_sample_age);
                 }
                 let (rested, heated) = (*rested, *heated);
                 (heated >= self.rise_time).then(|| self.fail(rested, heated, from, temperature)).flatten()

@@ -148,3 +148,11 @@ fn a_reset_forgives() {
     watch.read(380, 20.0).off().warming.forgive();
     watch.is('-').read(600, 20.0).on().read(780, 20.0).is('f');
 }
+
+#[test]
+fn an_hour_in_which_the_daemon_was_stopped_is_no_hour_of_heat() {
+    let mut watch = rested();
+    watch.read(300, 20.0);
+    watch.second = 3900;
+    watch.read(3910, 20.0).is('-').read(3960, 20.0).is('-').read(3980, 20.0).is('f');
+}
