@@ -92,7 +92,11 @@ impl RelayFile {
         Self::parse(&text)
     }
 
-    fn parse(text: &str) -> Result<Self, LimitsError> {
+    /// What `text` says, whoever owns it.
+    ///
+    /// # Errors
+    /// [`LimitsError::Invalid`].
+    pub fn parse(text: &str) -> Result<Self, LimitsError> {
         let mut table: Table =
             text.parse().map_err(|error: toml::de::Error| LimitsError::Invalid(error.to_string()))?;
         let mut problems = Vec::new();

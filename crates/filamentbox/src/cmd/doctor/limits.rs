@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 
 use filamentbox_core::config::SafetyConfig;
-use filamentbox_guard::Limits;
+use filamentbox_guard::{Limits, RelayFile};
 
 use super::finding::{Check, Finding, run, say};
 use super::setting;

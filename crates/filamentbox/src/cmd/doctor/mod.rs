@@ -43,7 +43,7 @@ pub(super) fn doctor(args: &DoctorArgs, data_dir: Option<PathBuf>) -> Result<Exi
     let system = this_system(data_dir.unwrap_or_else(client_data_dir))?;
     let mut person = if args.json { None } else { polarity::person() };
     let person = person.as_mut().map(|person| -> &mut dyn Person { person });
-    let report = examine(&system, args.safety, person, &mut GuardSwitch);
+    let report = examine(&system, args.safety, person, &mut GuardSwitch { data_dir: system.data_dir.clone() });
     if args.json {
         super::say(serde_json::to_string_pretty(&report.json())?);
     } else {

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use filamentbox_devices::sensors::{SENSORS, SensorKind};
+
 use super::finding::{Check, Finding, Step, run, say};
 use super::outputs::enabled;
 use super::system::System;

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use filamentbox_core::time::UnixTime;
 use tempfile::TempDir;
 
 use super::finding::{Finding, Status};
+use super::outputs::Output;
+use super::polarity::Switch;
 use super::system::{ChipView, Daemon, Disk, LineView, Machine, System, User};
 use crate::settings;
 
@@ -206,5 +209,14 @@ impl Machine for FakeMachine {
             ChipView { path: PathBuf::from(path), opened }
         };
         self.chips.iter().map(view).collect()
+    }
+}
+
+/// A machine without lines.
+pub(super) struct NoSwitch;
+
+impl Switch for NoSwitch {
+    fn pulse(&mut self, _: Output, _: Duration) -> Result<(), String> {
+        Err("no GPIO20 on this machine".to_owned())
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::finding::{Finding, Status};
-use super::testing::Tree;
+use super::testing::{NoSwitch, Tree};
 use super::*;
 
 fn report(tree: Tree, safety_only: bool) -> Report {
-    examine(&tree.system(), safety_only, None, &mut GuardSwitch)
+    examine(&tree.system(), safety_only, None, &mut NoSwitch)
 }
 
 /// Check and subject of everything with this status.

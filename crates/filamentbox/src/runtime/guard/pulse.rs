@@ -16,7 +16,8 @@ use crate::runtime::clock::boottime;
 pub fn pulse(plan: &Plan, time: Duration) -> Result<(), String> {
     debug_assert!(plan.slots.iter().all(|slot| slot.output == OutputKind::Fan));
     let mut guard = GuardLink::start(plan).map_err(|lost| lost.to_string())?;
-    if let Some((_, problem)) = guard.problems().next() {
+    let problem = guard.problems().next().map(|(_, problem)| problem);
+    if let Some(problem) = problem {
         guard.end();
         return Err(problem);
     }
