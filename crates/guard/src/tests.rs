@@ -465,7 +465,9 @@ fn each_line_of_a_claim_is_taken_or_refused_by_itself() {
     let bad = Bad::new();
     let (mut link, socket) = Link::pair().unwrap();
     let file = RelayFile { limits: patient(), pins: Some(vec![16, 20, NO_PIN, 12]), heater_pins: Some(vec![12, 16]) };
-    let guard = thread::spawn(move || run(socket, bad, Options { file, ..Options::default() }));
+    let folder = tempfile::tempdir().unwrap();
+    let state_dir = Some(folder.path().to_owned());
+    let guard = thread::spawn(move || run(socket, bad, Options { file, state_dir, ..Options::default() }));
     let mut claim = |lines: &[LineSpec]| link.claim(lines, LONG).unwrap();
     let refused = |why: &str| Err(why.to_owned());
     let lines = [
@@ -492,6 +494,7 @@ fn each_line_of_a_claim_is_taken_or_refused_by_itself() {
     assert_eq!(held, [true, false, false, false, true, false, false, false]);
     drop(link);
     guard.join().unwrap().unwrap();
+    assert_eq!(recorded_lines(folder.path()).unwrap(), [lines[0].clone(), lines[4].clone()]);
 }
 
 #[test]
@@ -656,6 +659,41 @@ fn a_daemon_that_dies_heating_again_and_again_latches_its_heater() {
     assert_eq!(die(true), Some(Latch::CrashLoop));
     drop(stop);
     guard.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_guard_that_is_stopped_while_heating_is_no_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        let (path, stop, guard) = service(&folder, SimulatedLines::new());
+        let mut link = connect(&path);
+        link.claim(&specs(), LONG).unwrap();
+        assert_eq!(verdicts(&link.exchange(&wants(true, false), LONG).unwrap())[HEATER], Verdict::Active);
+        drop(stop);
+        guard.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn the_record_of_held_lines_follows_the_claims() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = |claims: &[&[LineSpec]]| {
+        let options = Options { state_dir: Some(folder.path().to_owned()), ..options(patient()) };
+        let (mut link, socket) = Link::pair().unwrap();
+        let guard = thread::spawn(move || run(socket, SimulatedLines::new(), options));
+        for claim in claims {
+            link.claim(claim, LONG).unwrap();
+        }
+        drop(link);
+        guard.join().unwrap().unwrap();
+        recorded_lines(folder.path()).unwrap()
+    };
+    let (both, fan) = (specs(), vec![specs()[FAN].clone()]);
+    assert_eq!(live(&[&both]), both);
+    // What a guard held that is gone is not held by the next, unless it is claimed again.
+    assert_eq!(live(&[&fan]), fan);
+    assert_eq!(live(&[&fan, &both]), both);
+    assert_eq!(live(&[&both, &[]]), []);
 }
 
 #[test]
