@@ -3,15 +3,18 @@
 
 use std::io::ErrorKind;
 
+use filamentbox_core::command::OutputKind;
 use filamentbox_core::config::SafetyConfig;
 use filamentbox_guard::{Limits, RelayFile};
 
-use super::finding::{Check, Finding, run, say};
+use super::finding::{Check, Finding, put, run, say};
+use super::outputs::enabled;
 use super::setting;
 use super::system::System;
 
 const GROUP: &str = "limits";
 const FILE: Check = Check::safety(GROUP, "relay-limits", "relay.toml");
+const ROLES: Check = Check::safety(GROUP, "heater-pins", "heater pins");
 const EFFECT: Check = Check::safety(GROUP, "limits-effect", "daemon's limits");
 
 /// The guard's limits file.
@@ -24,14 +27,35 @@ pub(super) fn checks(system: &System) -> Vec<Finding> {
     match system.owner(PATH) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let found = format!("{PATH} does not exist: the relay guard keeps to its built-in limits");
-            vec![FILE.ok(found), effect(safety, &Limits::default())]
+            let mut findings = vec![FILE.ok(found)];
+            findings.extend(roles(system, &RelayFile::default()));
+            findings.push(effect(safety, &Limits::default()));
+            findings
         }
         Err(error) => {
             let unknown = EFFECT.skip("the relay guard's limits cannot be read here");
             vec![FILE.skip(format!("{PATH} cannot be looked at ({error}); ask as root")), unknown]
         }
-        Ok(_) => vec![file(system), of_file(system, safety)],
+        Ok(_) => {
+            let mut findings = vec![file(system)];
+            findings.extend(of_file(system, safety));
+            findings
+        }
     }
+}
+
+/// A claim says which role a pin has: without the file's word whoever can change the daemon's settings can make a fan of the heater's
+/// pin, and a fan has no cut-off.
+fn roles(system: &System, file: &RelayFile) -> Option<Finding> {
+    let heater = enabled(system).into_iter().find(|output| output.kind == OutputKind::Heater)?;
+    if file.heater_pins.as_ref().is_some_and(|pins| pins.contains(&heater.pin)) {
+        return Some(ROLES.ok(format!("GPIO{} can be claimed as a heater only", heater.pin)));
+    }
+    let found = format!(
+        "whoever can change the settings can run GPIO{}, the heater, as a fan, without its cut-off",
+        heater.pin
+    );
+    Some(ROLES.warn(found).mend([put(format!("heater_pins = [{}]", heater.pin), PATH)]))
 }
 
 /// Owner and mode of the file and its folder: who may write either may raise the limits.
@@ -49,14 +73,16 @@ fn file(system: &System) -> Finding {
     }
 }
 
-fn of_file(system: &System, safety: &SafetyConfig) -> Finding {
+fn of_file(system: &System, safety: &SafetyConfig) -> Vec<Finding> {
     match system.try_read(PATH) {
-        Err(error) => EFFECT.skip(format!("{PATH} cannot be read ({error}); ask as root")),
+        Err(error) => vec![EFFECT.skip(format!("{PATH} cannot be read ({error}); ask as root"))],
         Ok(text) => match RelayFile::parse(&text) {
-            Ok(file) => effect(safety, &file.limits),
-            Err(problem) => EFFECT
-                .fail(format!("the relay guard does not start with {PATH}: {problem}"))
-                .mend([say(format!("correct {PATH}, or remove it to have the built-in limits"))]),
+            Ok(file) => roles(system, &file).into_iter().chain([effect(safety, &file.limits)]).collect(),
+            Err(problem) => vec![
+                EFFECT
+                    .fail(format!("the relay guard does not start with {PATH}: {problem}"))
+                    .mend([say(format!("correct {PATH}, or remove it to have the built-in limits"))]),
+            ],
         },
     }
 }
@@ -109,6 +135,18 @@ mod tests {
         assert_eq!(status(with().owner("/etc/filamentbox/relay.toml", 1000, 0o644)), [Status::Fail]);
         assert_eq!(status(with().owner("/etc/filamentbox", 0, 0o777)), [Status::Fail]);
         assert_eq!(status(with().owner("/etc/filamentbox", 0, 0o750)), [Status::Ok]);
+    }
+
+    #[test]
+    fn the_heaters_pin_is_named_as_such() {
+        let status = |tree: Tree| statuses(&checks(&tree.system()), "heater-pins");
+        let heating = || Tree::pi_4().set("heating_control.enabled", "true");
+        let file = |text: &str| heating().file("etc/filamentbox/relay.toml", text);
+        assert_eq!(status(Tree::pi_4()), []);
+        assert_eq!(status(heating()), [Status::Warn]);
+        assert_eq!(status(file("heater_pins = [17]")), [Status::Warn]);
+        assert_eq!(status(file("heater_pins = [16]")), [Status::Ok]);
+        assert_eq!(statuses(&checks(&file("heater_pins = 16").system()), "limits-effect"), [Status::Fail]);
     }
 
     #[test]

@@ -35,7 +35,9 @@ fn both(tree: Tree) -> Tree {
 }
 
 fn in_order() -> Tree {
-    both(Tree::pi_4()).file("boot/firmware/config.txt", "[all]\ndtparam=strict_gpiod\ngpio=16,20=op,dl\n")
+    both(Tree::pi_4())
+        .file("boot/firmware/config.txt", "[all]\ndtparam=strict_gpiod\ngpio=16,20=op,dl\n")
+        .file("etc/filamentbox/relay.toml", "heater_pins = [16]\n")
 }
 
 #[test]
@@ -135,6 +137,7 @@ fn safety_leaves_out_everything_else() {
         "boot-watchdog",
         "faults",
         "hardware-watchdog",
+        "heater-pins",
         "limits-effect",
         "locked-memory",
         "pin-choice",
