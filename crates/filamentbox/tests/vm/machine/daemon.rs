@@ -32,9 +32,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// A fresh folder; nothing runs yet. Outputs change at once: no minimum on and off times.
     pub(crate) fn new() -> Self {
-        let folder = PathBuf::from(format!("/tmp/daemon-{}", FOLDERS.fetch_add(1, Ordering::SeqCst)));
-        std::fs::create_dir(&folder).expect("a folder in memory");
-        let mut daemon = Self { folder, environment: Vec::new(), child: None };
+        let mut daemon = Self { folder: fresh_folder(), environment: Vec::new(), child: None };
         for section in ["heating_control", "humidity_control"] {
             daemon.set(&format!("{section}.min_on"), "0").set(&format!("{section}.min_off"), "0");
             daemon.set(&format!("{section}.check_interval"), "1");
@@ -49,6 +47,13 @@ impl Daemon {
         self.environment.retain(|(known, _)| *known != name);
         self.environment.push((name, value.to_owned()));
         self
+    }
+
+    /// Forgets everything but the settings.
+    pub(crate) fn move_to_fresh_folder(&mut self) {
+        assert!(self.child.is_none(), "it runs");
+        std::fs::remove_dir_all(&self.folder).expect("its folder");
+        self.folder = fresh_folder();
     }
 
     fn command(&self) -> Command {
@@ -143,6 +148,28 @@ impl Daemon {
         self.status().and_then(|status| status.pointer(pointer).cloned()).unwrap_or(Value::Null)
     }
 
+    /// When the last reading before `moment` was taken, as the daemon's trace has it.
+    pub(crate) fn sample_before(&self, moment: Duration) -> Option<Duration> {
+        let trace = std::fs::read_to_string(self.folder.join("trace")).ok()?;
+        let samples = trace.lines().filter(|line| line.contains(" sample "));
+        let times = samples.filter_map(|line| line.split(' ').next()?.parse().ok()).map(Duration::from_secs_f64);
+        times.filter(|time| *time <= moment).last()
+    }
+
+    /// Kills daemon and guard, whatever state they are in, and waits for the daemon.
+    pub(crate) fn end_everything(&mut self) {
+        if self.child.is_none() {
+            return;
+        }
+        let guard = self.guard_pid();
+        // It may have ended by itself.
+        let _ = kill_process(self.pid(), Signal::KILL);
+        self.wait();
+        if let Some(guard) = guard {
+            let _ = kill_process(guard, Signal::KILL);
+        }
+    }
+
     /// The event log's messages, newest first.
     pub(crate) fn events(&self) -> String {
         self.ask(&["events"])
@@ -174,17 +201,15 @@ impl Drop for Daemon {
                 guest::evidence(&format!("the daemon's state: {status}"));
             }
         }
-        if self.runs() {
-            let guard = self.guard_pid();
-            self.signal(Signal::KILL);
-            self.wait();
-            // It ends by itself unless a scenario has stopped it.
-            if let Some(guard) = guard {
-                let _ = kill_process(guard, Signal::KILL);
-            }
-        }
+        self.end_everything();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn fresh_folder() -> PathBuf {
+    let folder = PathBuf::from(format!("/tmp/daemon-{}", FOLDERS.fetch_add(1, Ordering::SeqCst)));
+    std::fs::create_dir(&folder).expect("a folder in memory");
+    folder
 }
 
 /// What a command said, stdout first.

@@ -28,13 +28,11 @@ impl Stub {
         self.bus
     }
 
-    /// Writes registers, one after the other from `first` on.
+    /// Writes registers from `first` on, all of them (32 at most) in one go: nobody reads half of them.
     pub(crate) fn write(&self, first: u8, values: &[u8]) {
         let device = LinuxI2CDevice::new(format!("/dev/i2c-{}", self.bus), self.address);
         let mut device = device.unwrap_or_else(|problem| panic!("the chip is not free: {problem}"));
-        for (register, value) in (first..=u8::MAX).zip(values) {
-            device.smbus_write_byte_data(register, *value).expect("the stub takes every write");
-        }
+        device.smbus_write_i2c_block_data(first, values).expect("the stub takes every write");
     }
 
     /// One register.

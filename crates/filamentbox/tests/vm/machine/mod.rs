@@ -8,6 +8,7 @@ pub(crate) mod gpio;
 pub(crate) mod i2c;
 pub(crate) mod random;
 pub(crate) mod trace;
+pub(crate) mod world;
 
 use std::path::Path;
 

@@ -1,6 +1,8 @@
 //! What is shown in the virtual machine. A group is one boot; its scenarios run one after the other and leave nothing behind.
 
+mod boxes;
 mod outputs;
+mod reaction;
 
 /// One scenario: passes by returning, fails by panicking.
 pub(crate) struct Scenario {
@@ -21,7 +23,10 @@ macro_rules! scenarios {
 use scenarios;
 
 /// All of them.
-pub(crate) const GROUPS: &[Group] = &[Group { name: "outputs", scenarios: outputs::ALL }];
+pub(crate) const GROUPS: &[Group] = &[
+    Group { name: "outputs", scenarios: outputs::ALL },
+    Group { name: "reaction", scenarios: reaction::ALL },
+];
 
 impl Group {
     /// The full names.
