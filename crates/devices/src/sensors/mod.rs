@@ -1,24 +1,75 @@
 //! The registry of sensors. A new sensor is one file in this folder and one line in [`SENSORS`].
 
+pub mod bme280;
+mod choose;
+mod on_i2c;
+mod registry;
 pub mod sim;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use filamentbox_core::config::{KeySpec, Kind, Settings};
-use filamentbox_core::sample::{Measurement, NoData};
+use filamentbox_core::config::{KeySpec, Settings};
+use filamentbox_core::sample::{Frozen, Measurement, NoData, SensorTraits};
 use filamentbox_core::time::Monotonic;
+
+pub use self::choose::{TYPE_KEY, check, choose, keys, open, scan};
+pub use self::registry::SENSORS;
 
 /// A source of readings of one box.
 pub trait Sensor: Send {
     /// Takes one reading. Blocks as long as the bus takes, so it has a thread to itself.
     ///
     /// # Errors
-    /// Why there is no reading. The caller asks again at its next interval.
+    /// Why there is no reading. The caller asks again at its next interval; after [`NoData::NotPresent`] and [`NoData::Bus`] it
+    /// opens the sensor anew.
     fn read(&mut self) -> Result<Measurement, NoData>;
 
     /// Chip and place in a few words, for logs and pages.
     fn describe(&self) -> String;
+
+    /// What it can and cannot tell.
+    fn traits(&self) -> SensorTraits;
+
+    /// The shortest time from one measurement to the next that the chip allows. Asked sooner, [`Self::read`] waits for the rest
+    /// of it, so the caller need not care.
+    fn min_interval(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// What stands for the raw words of the last good reading, exactly: equal for two readings if and only if the words are.
+    /// `None` before the first.
+    fn fingerprint(&self) -> Option<u64>;
+
+    /// The last good reading in full: raw words, and converted values as the chip's arithmetic gives them, before any rounding
+    /// and calibration. Empty before the first.
+    fn details(&self) -> Vec<Detail>;
+}
+
+/// One line of [`Sensor::details`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Detail {
+    /// Lower case, the unit last: `raw_humidity`, `pressure_kpa`.
+    pub name: String,
+    /// Raw words in hexadecimal, values in decimal.
+    pub value: String,
+}
+
+impl Detail {
+    fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+/// Chips whose noise reaches the raw words: ten equal readings do not happen.
+const NOISY: Frozen = Frozen { readings: 10, time: Duration::ZERO };
+
+/// Hundredths as a decimal number.
+fn centi(value: i32) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    format!("{sign}{}.{:02}", value.unsigned_abs() / 100, value.unsigned_abs() % 100)
 }
 
 /// Where a sensor's readings come from.
@@ -33,8 +84,29 @@ pub enum Origin {
 /// Opens a sensor.
 pub type Open = fn(&Settings, &OpenContext) -> Result<Box<dyn Sensor>, NoData>;
 
-/// Looks whether a sensor is there.
-pub type Probe = fn(&Settings, &OpenContext) -> bool;
+/// Looks for sensors of a kind without disturbing what is there.
+pub type Scan = fn(&Settings, &OpenContext) -> Vec<Found>;
+
+/// Something that was found where a kind of sensor can be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// Where: `0x76 on /dev/i2c-1`, `GPIO4`, a file.
+    pub place: String,
+    /// Which chip, as far as it can be told.
+    pub chip: String,
+    /// Why it cannot be used as it is, and the remedy; `None`: it can be opened.
+    pub problem: Option<String>,
+}
+
+impl Found {
+    fn usable(place: impl Into<String>, chip: impl Into<String>) -> Self {
+        Self { place: place.into(), chip: chip.into(), problem: None }
+    }
+
+    fn unusable(place: impl Into<String>, chip: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { place: place.into(), chip: chip.into(), problem: Some(problem.into()) }
+    }
+}
 
 /// One kind of sensor: all that the rest of the program knows about it.
 pub struct SensorKind {
@@ -44,16 +116,21 @@ pub struct SensorKind {
     pub title: &'static str,
     /// Whether the readings are real.
     pub origin: Origin,
-    /// Its own keys.
+    /// The keys it reads. Kinds on the same bus share keys.
     pub keys: &'static [KeySpec],
+    /// The I2C addresses the chip can have; empty for what is not on I2C.
+    pub addresses: &'static [u16],
+    /// The end of its range in °C; `None` where only the opened sensor knows.
+    pub temperature_max_c: Option<f64>,
+    /// Whether `sensor.type=auto` looks for it.
+    pub in_auto: bool,
     /// Opens it.
     pub open: Open,
-    /// Whether such a sensor answers, without disturbing what else may be there. `None`: `auto` never chooses this kind.
-    pub probe: Option<Probe>,
+    /// Looks for it.
+    pub scan: Scan,
+    /// Where [`Self::scan`] looks, for people.
+    pub places: fn(&Settings, &OpenContext) -> Vec<String>,
 }
-
-/// Every kind of sensor, in the order in which `auto` looks for them.
-pub const SENSORS: &[SensorKind] = &[sim::SIMULATED];
 
 /// What asks the clock: monotonic time, perhaps faster than real time.
 pub type Now = Arc<dyn Fn() -> Monotonic + Send + Sync>;
@@ -65,6 +142,19 @@ pub struct OpenContext {
     /// The simulated box whose outputs the control thread drives; where there is none, a simulated sensor makes its own,
     /// in which heater and fan stay off.
     pub simulation: Option<sim::SimulatedBox>,
+    /// Finds a GPIO line by its BCM number, on every model; the error says why not and what to do.
+    pub find_gpio: fn(u32) -> Result<GpioPlace, String>,
+    /// What `/sys` and `/dev` are under: `/`, in tests another folder.
+    pub root: PathBuf,
+}
+
+/// A GPIO line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GpioPlace {
+    /// The chip's character device.
+    pub chip: PathBuf,
+    /// The line's offset on it.
+    pub offset: u32,
 }
 
 impl fmt::Debug for OpenContext {
@@ -73,80 +163,10 @@ impl fmt::Debug for OpenContext {
     }
 }
 
-/// `sensor.type`: its words follow from [`SENSORS`].
-pub const TYPE_KEY: KeySpec = KeySpec::new(
-    "sensor.type",
-    Kind::Choice(&TYPE_WORDS),
-    AUTO,
-    "",
-    "The sensor. auto takes the first supported one that answers and never the simulated box.",
-);
-
-const AUTO: &str = "auto";
-
-const TYPE_WORDS: [&str; SENSORS.len() + 1] = {
-    let mut words = [AUTO; SENSORS.len() + 1];
-    let mut index = 0;
-    while index < SENSORS.len() {
-        words[index + 1] = SENSORS[index].name;
-        index += 1;
-    }
-    words
-};
-
-/// `sensor.type` and the keys of every kind of sensor.
-pub fn keys() -> impl Iterator<Item = &'static KeySpec> {
-    static TYPE: KeySpec = TYPE_KEY;
-    std::iter::once(&TYPE).chain(SENSORS.iter().flat_map(|kind| kind.keys))
-}
-
-/// The kind that `sensor.type` names; for `auto` the first that answers.
-///
-/// # Errors
-/// [`NoData::NotPresent`] with what to do, when nothing answers.
-pub fn choose(settings: &Settings, context: &OpenContext) -> Result<&'static SensorKind, NoData> {
-    choose_from(SENSORS, settings, context)
-}
-
-fn choose_from<'a>(
-    kinds: &'a [SensorKind],
-    settings: &Settings,
-    context: &OpenContext,
-) -> Result<&'a SensorKind, NoData> {
-    let wanted = settings.text(TYPE_KEY.key);
-    if wanted != AUTO {
-        let named = kinds.iter().find(|kind| kind.name == wanted);
-        return named.ok_or_else(|| NoData::NotPresent(format!("{wanted} is not a supported sensor")));
-    }
-    let answers = |kind: &&SensorKind| kind.probe.is_some_and(|probe| probe(settings, context));
-    kinds.iter().find(answers).ok_or_else(|| NoData::NotPresent(nothing_answers(kinds)))
-}
-
-fn nothing_answers(kinds: &[SensorKind]) -> String {
-    let looked_for: Vec<&str> = kinds.iter().filter(|kind| kind.probe.is_some()).map(|kind| kind.title).collect();
-    let problem = if looked_for.is_empty() {
-        "this version supports no real sensor yet".to_owned()
-    } else {
-        format!("none of these answers: {}; check the wiring or name the sensor in sensor.type", looked_for.join(", "))
-    };
-    format!("{problem}; to try FilamentBox without one, start it with `run --simulate` or set sensor.type=simulated")
-}
-
-/// Opens the sensor that `sensor.type` names.
-///
-/// # Errors
-/// [`NoData::NotPresent`] with what to do when `auto` finds nothing, else what the sensor's opener says.
-///
-/// # Panics
-/// When `settings` were resolved without [`keys`], which is a defect of the caller.
-pub fn open(settings: &Settings, context: &OpenContext) -> Result<Box<dyn Sensor>, NoData> {
-    let kind = choose(settings, context)?;
-    (kind.open)(settings, context)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use filamentbox_core::config::{Layer, Registry, Source};
 
@@ -157,19 +177,21 @@ pub(crate) mod tests {
         Registry::new(keys()).resolve(&[Layer { source: Source::Environment, values }]).expect("allowed")
     }
 
-    fn context() -> OpenContext {
-        OpenContext { now: Arc::new(|| Monotonic::ZERO), simulation: None }
-    }
-
-    fn chosen<'a>(kinds: &'a [SensorKind], sensor_type: &str) -> Result<&'a str, NoData> {
-        choose_from(kinds, &settings(&[("sensor.type", sensor_type)]), &context()).map(|kind| kind.name)
+    /// A machine with nothing but what lies in `root`.
+    pub(crate) fn context(root: &Path) -> OpenContext {
+        OpenContext {
+            now: Arc::new(|| Monotonic::ZERO),
+            simulation: None,
+            find_gpio: |pin| Err(format!("there is no GPIO{pin}")),
+            root: root.to_owned(),
+        }
     }
 
     #[test]
     fn names_and_keys_are_unique_and_in_form() {
         let names: BTreeSet<&str> = SENSORS.iter().map(|kind| kind.name).collect();
         assert_eq!(names.len(), SENSORS.len());
-        assert!(!names.contains(AUTO));
+        assert!(!names.contains("auto"));
         for kind in SENSORS {
             assert!(kind.name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{}", kind.name);
             assert!(!kind.title.is_empty());
@@ -183,31 +205,18 @@ pub(crate) mod tests {
         for spec in keys() {
             spec.parse(spec.default).unwrap_or_else(|problem| panic!("{}: {problem}", spec.key));
         }
-        assert_eq!(settings(&[]).text("sensor.type"), AUTO);
+        assert_eq!(settings(&[]).text("sensor.type"), "auto");
     }
 
     #[test]
-    fn every_kind_can_be_named() {
-        for kind in SENSORS {
-            assert_eq!(chosen(SENSORS, kind.name), Ok(kind.name));
+    fn the_address_key_knows_every_address_of_every_chip() {
+        for address in SENSORS.iter().flat_map(|kind| kind.addresses) {
+            assert!(crate::bus::i2c::ADDRESS_KEY.parse(&format!("{address:#04x}")).is_ok(), "{address:#04x}");
         }
     }
 
     #[test]
-    fn auto_never_takes_the_simulated_box_and_says_what_to_do() {
-        assert!(SENSORS.iter().all(|kind| kind.origin == Origin::Hardware || kind.probe.is_none()));
-        let problem = chosen(&[sim::SIMULATED], "auto").expect_err("nothing to find").to_string();
-        assert!(problem.contains("run --simulate") && problem.contains("sensor.type=simulated"), "{problem}");
-    }
-
-    #[test]
-    fn auto_takes_the_first_that_answers() {
-        fn kind(name: &'static str, probe: Probe) -> SensorKind {
-            SensorKind { name, title: name, origin: Origin::Hardware, keys: &[], probe: Some(probe), ..sim::SIMULATED }
-        }
-        let kinds = [sim::SIMULATED, kind("mute", |_, _| false), kind("first", |_, _| true), kind("next", |_, _| true)];
-        assert_eq!(chosen(&kinds, "auto"), Ok("first"));
-        let problem = chosen(&kinds[..2], "auto").expect_err("mute").to_string();
-        assert!(problem.contains("none of these answers: mute"), "{problem}");
+    fn hundredths() {
+        assert_eq!([centi(2508), centi(-5), centi(-4000), centi(0)], ["25.08", "-0.05", "-40.00", "0.00"]);
     }
 }

@@ -10,14 +10,15 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use filamentbox_core::config::{KeySpec, Kind, Settings};
 use filamentbox_core::physics::{BoxParameters, BoxWorld, Drive, SplitMix64};
-use filamentbox_core::sample::{Measurement, NoData};
+use filamentbox_core::sample::{Frozen, Measurement, NoData, SensorTraits};
 use filamentbox_core::time::Monotonic;
 use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
 
-use super::{Now, Origin, Sensor, SensorKind};
+use super::{Detail, Now, Origin, Sensor, SensorKind, centi};
 
 /// The simulated box.
 pub const SIMULATED: SensorKind = SensorKind {
@@ -36,10 +37,20 @@ pub const SIMULATED: SensorKind = SensorKind {
         let simulation = simulation.unwrap_or_else(|| SimulatedBox::from_settings(settings, Arc::clone(&context.now)));
         Ok(Box::new(simulation.sensor()))
     },
-    probe: None,
+    addresses: &[],
+    temperature_max_c: Some(TEMPERATURE_MAX_C),
+    in_auto: false,
+    scan: |_, _| Vec::new(),
+    places: |_, _| Vec::new(),
 };
 
 const SEED: &str = "simulation.seed";
+
+/// End of the model's range.
+const TEMPERATURE_MAX_C: f64 = 125.0;
+/// The model's noise moves temperature and humidity by several of their steps, but not humidity at 0 and 100 %: then equal
+/// readings for a minute are still rarer than one in a thousand million.
+const FROZEN: Frozen = Frozen { readings: 10, time: Duration::from_secs(60) };
 
 /// What is wrong with the simulated sensor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -132,7 +143,7 @@ impl SimulatedBox {
 
     /// A sensor in this box.
     pub fn sensor(&self) -> SimulatedSensor {
-        SimulatedSensor(self.clone())
+        SimulatedSensor { simulation: self.clone(), last: None }
     }
 
     /// The handle for what drives the outputs.
@@ -181,29 +192,61 @@ impl SimulatedFaults {
 
 /// The sensor in a [`SimulatedBox`].
 #[derive(Clone, Debug)]
-pub struct SimulatedSensor(SimulatedBox);
+pub struct SimulatedSensor {
+    simulation: SimulatedBox,
+    last: Option<Measurement>,
+}
 
 impl Sensor for SimulatedSensor {
     fn read(&mut self) -> Result<Measurement, NoData> {
-        self.0.current().read()
+        let measurement = self.simulation.current().read()?;
+        self.last = Some(measurement);
+        Ok(measurement)
     }
 
     fn describe(&self) -> String {
-        let parameters = self.0.current().world.parameters().clone();
+        let parameters = self.simulation.current().world.parameters().clone();
         format!(
             "simulated box ({:.0} l, {:.0} W, {} spools)",
             parameters.volume_l, parameters.heater_w, parameters.spools
         )
     }
+
+    fn traits(&self) -> SensorTraits {
+        SensorTraits { temperature_max_c: TEMPERATURE_MAX_C, frozen: FROZEN }
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        let last = self.last?;
+        // Within 0 to 40 000, 10 000 and 120 000: no bits overlap.
+        let temperature = u64::from(last.temperature.centi().abs_diff(-10_000));
+        let humidity = u64::from(last.humidity.centi().unsigned_abs());
+        let pressure = last.pressure.map_or(0, |pressure| u64::from(pressure.pascal().unsigned_abs()));
+        Some(temperature << 48 | humidity << 32 | pressure)
+    }
+
+    fn details(&self) -> Vec<Detail> {
+        let Some(last) = self.last else { return Vec::new() };
+        let mut details = vec![
+            Detail::new("temperature_c", centi(last.temperature.centi())),
+            Detail::new("humidity_pct", centi(last.humidity.centi())),
+        ];
+        details.extend(last.pressure.map(|pressure| Detail::new("pressure_hpa", centi(pressure.pascal()))));
+        details
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
 
     use super::*;
-    use crate::sensors::{self, OpenContext, tests::settings};
+    use crate::sensors::{
+        self, OpenContext,
+        tests::{context, settings},
+    };
 
     /// A clock that goes when told.
     #[derive(Clone, Default)]
@@ -285,6 +328,23 @@ mod tests {
     }
 
     #[test]
+    fn the_fingerprint_is_new_for_each_reading_and_stays_for_a_frozen_sensor() {
+        let (clock, simulation) = simulation();
+        let mut sensor = simulation.sensor();
+        let mut fingerprints = |fault| -> BTreeSet<Option<u64>> {
+            simulation.faults().set(fault);
+            let read = |_| {
+                clock.pass(5);
+                sensor.read().expect("a reading");
+                sensor.fingerprint()
+            };
+            (0..10).map(read).collect()
+        };
+        assert!(fingerprints(SimulatedFault::None).len() > 5);
+        assert_eq!(fingerprints(SimulatedFault::Frozen).len(), 1);
+    }
+
+    #[test]
     fn a_sensor_frozen_before_its_first_reading_repeats_that_one() {
         let (clock, simulation) = simulation();
         simulation.faults().set(SimulatedFault::Frozen);
@@ -300,8 +360,12 @@ mod tests {
         simulation.outputs().set(true, false);
         let read = |simulation: Option<SimulatedBox>, seed: &str| {
             let settings = settings(&[("sensor.type", "simulated"), ("simulation.seed", seed)]);
-            let mut sensor =
-                sensors::open(&settings, &OpenContext { now: clock.now(), simulation }).expect("always there");
+            let mut sensor = sensors::open(
+                &settings,
+                &OpenContext { now: clock.now(), simulation, ..context(Path::new("/nowhere")) },
+            )
+            .expect("always there");
+            assert_eq!((sensor.fingerprint(), sensor.details()), (None, Vec::new()));
             assert_eq!(sensor.describe(), "simulated box (60 l, 50 W, 5 spools)");
             clock.pass(120);
             sensor.read().expect("a reading")

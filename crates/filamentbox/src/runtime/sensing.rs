@@ -100,7 +100,8 @@ impl Sensing {
                     trace.sample(&self.box_name, &measurement);
                 }
                 debug!(r#box = %self.box_name, "{}, {}", measurement.temperature, measurement.humidity);
-                ControlInput::Reading(self.box_index, Reading::at(clock, measurement))
+                let fingerprint = self.sensor.as_ref().and_then(|sensor| sensor.fingerprint());
+                ControlInput::Reading(self.box_index, Reading { fingerprint, ..Reading::at(clock, measurement) })
             }
             Err(reason) => ControlInput::NoData(self.box_index, reason),
         };

@@ -17,7 +17,7 @@ use filamentbox_core::delivery::Delivery;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::SimulatedBox;
-use filamentbox_devices::sensors::{Now, OpenContext, Origin, SENSORS};
+use filamentbox_devices::sensors::{GpioPlace, Now, OpenContext, Origin, SENSORS};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -168,7 +168,12 @@ impl Start {
                 box_index,
                 box_name: box_config.name.clone(),
                 settings: self.options.loaded.settings.clone(),
-                context: OpenContext { now: now(&self.clocks), simulation: self.simulation.clone() },
+                context: OpenContext {
+                    now: now(&self.clocks),
+                    simulation: self.simulation.clone(),
+                    find_gpio,
+                    root: PathBuf::from("/"),
+                },
                 interval: config.read_interval,
                 temperature_offset_c: config.temperature_offset_c,
                 humidity_offset_pct: config.humidity_offset_pct,
@@ -276,6 +281,11 @@ fn make_clocks(options: &Options, journal_path: &Path) -> Clocks {
 fn make_simulation(options: &Options, clocks: &Arc<Clocks>) -> Option<SimulatedBox> {
     let Options { loaded, .. } = options;
     is_simulated(&loaded.config).then(|| SimulatedBox::from_settings(&loaded.settings, now(clocks)))
+}
+
+/// The line that the kernel calls `GPIOn`, as it does on every model of the Raspberry Pi.
+fn find_gpio(pin: u32) -> Result<GpioPlace, String> {
+    Err(format!("GPIO{pin} cannot be looked for yet"))
 }
 
 fn now(clocks: &Arc<Clocks>) -> Now {
