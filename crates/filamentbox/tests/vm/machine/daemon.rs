@@ -35,7 +35,6 @@ impl Daemon {
         let mut daemon = Self { folder: fresh_folder(), environment: Vec::new(), child: None };
         for section in ["heating_control", "humidity_control"] {
             daemon.set(&format!("{section}.min_on"), "0").set(&format!("{section}.min_off"), "0");
-            daemon.set(&format!("{section}.check_interval"), "1");
         }
         daemon.set("data_collection.read_interval", "1");
         daemon

@@ -27,8 +27,8 @@ const TO_ROOM: f64 = 0.0011;
 /// How the box is wired and what is wrong with it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conditions {
-    /// BCM number of the heater's line.
-    pub(crate) heater: u32,
+    /// Where the heater's line is in the bank.
+    pub(crate) line: u32,
     /// The relay is energised by the low level.
     pub(crate) active_low: bool,
     /// The air around the box, in °C.
@@ -43,7 +43,7 @@ pub(crate) struct Conditions {
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self { heater: 16, active_low: false, room_c: 20.0, frozen: false, dead_heater: false, welded_relay: false }
+        Self { line: 16, active_low: false, room_c: 20.0, frozen: false, dead_heater: false, welded_relay: false }
     }
 }
 
@@ -109,7 +109,7 @@ fn live(shared: &Shared, bank: &Bank, chip: &mut Chip) {
         due += STEP;
         clock::pass(due.saturating_sub(clock::now()));
         let conditions = *shared.conditions.lock().expect("no panic holds it");
-        let energised = bank.level(conditions.heater) != conditions.active_low;
+        let energised = bank.level(conditions.line) != conditions.active_low;
         let powered = (energised || conditions.welded_relay) && !conditions.dead_heater;
         let mut air = shared.air_c.lock().expect("no panic holds it");
         let seconds = STEP.as_secs_f64();

@@ -21,6 +21,8 @@ pub(super) struct HeatedBox {
     pub(super) world: World,
     pub(super) stub: Arc<Stub>,
     pub(super) bank: Arc<Bank>,
+    /// Where the heater's line is in the bank.
+    pub(super) line: u32,
 }
 
 impl HeatedBox {
@@ -34,12 +36,12 @@ impl HeatedBox {
         let (bank, stub) = (Arc::new(bank), Arc::new(Stub::new(0x76)));
         let world = World::new(stub.clone(), bank.clone(), conditions);
         let daemon = daemon_with_heater(&stub);
-        Self { daemon, world, stub, bank }
+        Self { daemon, world, stub, bank, line: conditions.line }
     }
 
     /// Whether the heater's line is active.
     pub(super) fn heats(&self) -> bool {
-        self.bank.level(HEATER)
+        self.bank.level(self.line)
     }
 
     /// Starts the daemon and waits until it heats.

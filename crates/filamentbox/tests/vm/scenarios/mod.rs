@@ -1,8 +1,11 @@
 //! What is shown in the virtual machine. A group is one boot; its scenarios run one after the other and leave nothing behind.
 
 mod boxes;
+mod dht;
+mod hours;
 mod outputs;
 mod reaction;
+mod sensors;
 
 /// One scenario: passes by returning, fails by panicking.
 pub(crate) struct Scenario {
@@ -24,8 +27,11 @@ use scenarios;
 
 /// All of them.
 pub(crate) const GROUPS: &[Group] = &[
+    Group { name: "sensors", scenarios: sensors::ALL },
+    Group { name: "dht", scenarios: dht::ALL },
     Group { name: "outputs", scenarios: outputs::ALL },
     Group { name: "reaction", scenarios: reaction::ALL },
+    Group { name: "hours", scenarios: hours::ALL },
 ];
 
 impl Group {

@@ -45,7 +45,12 @@ fn measure(what: &str, limit: Duration, step: Duration, strike: impl Fn(&mut Hea
     times.sort();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
-    measured(&format!("{what}: {KILLS} times, off after p50 {:.2} ms, max {:.2} ms (limit {} ms)", ms(median), ms(worst), limit.as_millis()));
+    measured(&format!(
+        "{what}: {KILLS} times, off after p50 {:.2} ms, max {:.2} ms (limit {} ms)",
+        ms(median),
+        ms(worst),
+        limit.as_millis()
+    ));
     assert!(worst <= limit, "{what}: {worst:?}, limit {limit:?}");
 }
 
