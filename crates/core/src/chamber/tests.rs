@@ -1,7 +1,8 @@
 //! One box, step by step. Long runs against the model of a box are in `tests/sim`.
 
 use super::*;
-use crate::config::{Band, SafetyConfig};
+use crate::command::{CommandError, Wish};
+use crate::config::{Band, OutputConfig, SafetyConfig};
 use crate::sample::{BoxName, Measurement};
 use crate::time::UnixTime;
 use crate::units::{Celsius, RelativeHumidity};
@@ -12,18 +13,14 @@ fn config() -> BoxConfig {
         band: Band { low, high },
         min_on: Duration::from_secs(10),
         min_off: Duration::from_secs(10),
+        gpio: 16,
+        active_low: false,
     };
     BoxConfig {
         name: BoxName::main(),
         heater: output(20.0, 22.0),
         fan: output(10.0, 15.0),
-        safety: SafetyConfig {
-            max_temp_c: 70.0,
-            max_sample_age: Duration::from_secs(15),
-            slew_c_per_s: 1.0,
-            max_on_time: Duration::from_secs(3600),
-            override_max: Duration::from_secs(1800),
-        },
+        safety: SafetyConfig { max_on_time: Duration::from_secs(3600), ..SafetyConfig::default() },
     }
 }
 
@@ -36,7 +33,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { chamber: Chamber::new(config(), Monotonic::ZERO), seconds: 0.0, events: Vec::new() }
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut BoxConfig)) -> Self {
+        let mut config = config();
+        change(&mut config);
+        Self { chamber: Chamber::new(config, Monotonic::ZERO), seconds: 0.0, events: Vec::new() }
     }
 
     fn clock(&self) -> Clock {
@@ -86,7 +89,7 @@ fn outputs_follow_the_readings_and_say_why() {
     assert_eq!(bench.outputs(), "hf");
     bench.at(5.0).sample(19.0, 40.0);
     assert_eq!(bench.outputs(), "HF");
-    bench.at(60.0).sample(22.5, 9.0);
+    bench.at(15.0).sample(22.5, 9.0);
     assert_eq!(bench.outputs(), "hf");
     assert_eq!(
         bench.events,
@@ -120,6 +123,9 @@ fn a_reading_too_old_releases_the_heater_at_the_announced_moment() {
     assert_eq!(bench.outputs(), "hf");
     assert!(bench.events.iter().any(|text| text.starts_with("heat refused: the last good reading is older than 15 s")));
     bench.at(31.0).sample(19.0, 40.0);
+    bench.at(36.0).sample(19.0, 40.0);
+    assert_eq!(bench.outputs(), "hF", "two good readings");
+    bench.at(41.0).sample(19.0, 40.0);
     assert_eq!(bench.outputs(), "HF", "comes back by itself");
     assert!(bench.events.iter().any(|text| text == "the sensor is back after 26 s"), "{:?}", bench.events);
 }
@@ -137,8 +143,9 @@ fn a_fan_on_by_hand_does_not_wake_for_a_reading_that_is_too_old() {
 #[test]
 fn the_cut_off_wins_over_minimum_on_time_and_over_a_person() {
     let mut bench = Bench::new();
-    bench.at(5.0).sample(19.0, 40.0);
+    bench.at(5.0).sample(66.0, 40.0);
     bench.command(OutputKind::Heater, Wish::On { hold: None }).expect("accepted");
+    assert_eq!(bench.outputs(), "HF");
     bench.at(6.0).sample(70.0, 40.0);
     assert_eq!(bench.outputs(), "hF", "one second after going on");
     bench.at(7.0).command(OutputKind::Heater, Wish::On { hold: None }).expect("accepted");
@@ -151,8 +158,8 @@ fn the_cut_off_wins_over_minimum_on_time_and_over_a_person() {
 /// the next fresh reading does not bring the heat back.
 #[test]
 fn a_safety_off_ends_the_minimum_on_time() {
-    let mut bench = Bench::new();
-    bench.at(5.0).sample(19.0, 12.0);
+    let mut bench = Bench::with(|config| config.heater.band = Band { low: 64.0, high: 65.0 });
+    bench.at(5.0).sample(63.5, 12.0);
     bench.at(6.0).sample(68.0, 12.0);
     assert_eq!(bench.outputs(), "Hf", "above the band, held by the minimum on time");
     bench.at(8.0).input(Input::Tick);
@@ -161,7 +168,7 @@ fn a_safety_off_ends_the_minimum_on_time() {
     assert!(snapshot.heater.reason.contains("reaches the cut-off of 70 °C"), "{}", snapshot.heater.reason);
     bench.at(9.0).sample(67.0, 12.0);
     assert_eq!(bench.outputs(), "hf", "no heat above the band");
-    bench.at(17.0).sample(19.0, 12.0);
+    bench.at(17.0).sample(63.0, 12.0);
     assert_eq!(bench.outputs(), "hf", "the minimum off time counts from the safety OFF");
     bench.at(18.0).input(Input::Tick);
     assert_eq!(bench.outputs(), "Hf");
@@ -186,9 +193,9 @@ fn a_manual_off_is_immediate_and_stays_until_auto() {
     bench.at(5.0).sample(19.0, 40.0);
     bench.at(5.5).command(OutputKind::Heater, Wish::Off { hold: None }).expect("accepted");
     assert_eq!(bench.outputs(), "hF");
-    bench.at(60.0).sample(15.0, 40.0);
+    bench.at(18.0).sample(15.0, 40.0);
     assert_eq!(bench.outputs(), "hF");
-    bench.at(61.0).command(OutputKind::Heater, Wish::Auto).expect("accepted");
+    bench.at(19.0).command(OutputKind::Heater, Wish::Auto).expect("accepted");
     assert_eq!(bench.outputs(), "HF");
 }
 
@@ -222,9 +229,7 @@ fn from_manual_to_auto_within_the_band_the_state_is_kept() {
 
 #[test]
 fn without_an_output_a_command_is_refused_and_nothing_is_wanted() {
-    let mut config = config();
-    config.heater.enabled = false;
-    let mut bench = Bench { chamber: Chamber::new(config, Monotonic::ZERO), ..Bench::new() };
+    let mut bench = Bench::with(|config| config.heater.enabled = false);
     let effects = bench.at(5.0).sample(10.0, 12.0);
     assert_eq!(effects.wanted.heat, None);
     let refused = bench.command(OutputKind::Heater, Wish::On { hold: None });
@@ -247,13 +252,14 @@ fn a_fault_and_a_stop_release_everything_for_good() {
 #[test]
 fn the_heater_rests_after_its_longest_on_time() {
     let mut bench = Bench::new();
-    let mut seconds = 0.0;
-    while bench.at(seconds).sample(15.0, 12.0).wanted.heat.is_some() {
+    let mut seconds = 0.0_f64;
+    let warm_c = |seconds: f64| (15.0 + 0.02 * seconds).min(18.0);
+    while bench.at(seconds).sample(warm_c(seconds), 12.0).wanted.heat.is_some() {
         seconds += 5.0;
         assert!(seconds < 4000.0);
     }
     assert_eq!(seconds, 3600.0);
-    while bench.at(seconds).sample(15.0, 12.0).wanted.heat.is_none() {
+    while bench.at(seconds).sample(18.0, 12.0).wanted.heat.is_none() {
         seconds += 5.0;
         assert!(seconds < 5000.0);
     }

@@ -39,20 +39,17 @@ pub(crate) struct Setup {
 /// The default box and the default settings, heater and fan enabled, and nobody opens the lid.
 impl Default for Setup {
     fn default() -> Self {
-        let output = |low, high| OutputConfig {
+        let output = |gpio, low, high| OutputConfig {
             enabled: true,
+            gpio,
+            active_low: false,
             band: Band { low, high },
             min_on: Duration::from_secs(10),
             min_off: Duration::from_secs(10),
         };
-        let safety = SafetyConfig {
-            max_temp_c: 70.0,
-            max_sample_age: Duration::from_secs(15),
-            slew_c_per_s: 1.0,
-            max_on_time: Duration::from_secs(14_400),
-            override_max: Duration::from_secs(1800),
-        };
-        let config = BoxConfig { name: BoxName::main(), heater: output(20.0, 22.0), fan: output(10.0, 15.0), safety };
+        let safety = SafetyConfig::default();
+        let config =
+            BoxConfig { name: BoxName::main(), heater: output(16, 20.0, 22.0), fan: output(20, 10.0, 15.0), safety };
         let physics = BoxParameters { lid_openings_per_day: 0.0, ..BoxParameters::default() };
         Self { seed: 1, physics, config, guard: Limits::default(), read_interval: Duration::from_secs(5) }
     }
