@@ -31,7 +31,11 @@ fetch() {
   echo "$found"
 }
 
-unpack() { dpkg-deb -x "$(fetch "$1")" "$unpacked"; }
+unpack() {
+  dpkg-deb -x "$(fetch "$1")" "$unpacked"
+  # Newer releases have their modules under /usr.
+  if [ -d "$unpacked/usr/lib/modules" ] && [ ! -e "$unpacked/lib" ]; then ln -s usr/lib "$unpacked/lib"; fi
+}
 
 # gpio-sim and its irq_sim in one module, from the source of the very kernel it is for.
 build_gpio_sim() {
@@ -48,8 +52,7 @@ build_gpio_sim() {
   sed -i 's/handle_simple_irq(irq_to_desc(irqnum));/generic_handle_irq(irqnum);/' "$tree/irq_sim.c"
   printf 'obj-m := gpio-sim-built.o\ngpio-sim-built-y := gpio-sim.o irq_sim.o\nccflags-y := -I$(src)\n' >"$tree/Makefile"
   make -s -C "/usr/src/linux-headers-$release" M="$tree" modules >&2
-  mkdir -p "$unpacked/lib/modules/$release/extra"
-  cp "$tree/gpio-sim-built.ko" "$unpacked/lib/modules/$release/extra/gpio-sim.ko"
+  install -D -m 644 "$tree/gpio-sim-built.ko" "$unpacked/lib/modules/$release/extra/gpio-sim.ko"
 }
 
 # Copies the wanted modules and what they depend on, uncompressed, and writes their order.
@@ -65,7 +68,7 @@ collect_modules() {
       name=$(basename "$path" | sed -E 's/\.ko(\.(xz|zst|gz))?$//')
       [ -e "$folder/modules/$name.ko" ] && continue
       case $path in
-        *.zst) zstd -q -d "$path" -o "$folder/modules/$name.ko" ;;
+        *.zst) command -v zstd >/dev/null || impossible "zstd is not installed"; zstd -q -d "$path" -o "$folder/modules/$name.ko" ;;
         *.xz) xz -d -c "$path" >"$folder/modules/$name.ko" ;;
         *.gz) gzip -d -c "$path" >"$folder/modules/$name.ko" ;;
         *) cp "$path" "$folder/modules/$name.ko" ;;
