@@ -33,6 +33,6 @@ pub(crate) fn wait(limit: Duration, step: Duration, mut condition: impl FnMut() 
 /// Waits until `condition` holds, which must be within `limit`.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, limit: Duration, condition: impl FnMut() -> bool) -> Duration {
-    let reached = wait(limit, Duration::from_millis(20), condition);
+    let reached = wait(limit, Duration::from_millis(100), condition);
     reached.unwrap_or_else(|| panic!("{what}: not within {limit:?}"))
 }

@@ -191,8 +191,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.log();
+        let log = self.log();
+        if std::thread::panicking() && !log.is_empty() {
             let lines: Vec<&str> = log.lines().collect();
             guest::evidence(&format!("the daemon's log ({}):", self.folder.display()));
             guest::evidence(&lines[lines.len().saturating_sub(LOG_END_LINES)..].join("\n"));

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{read, write};
 
@@ -12,6 +13,8 @@ const CONFIG: &str = "/sys/kernel/config/gpio-sim";
 const PI_LINES: u32 = 54;
 /// The label of that chip on the models 1 to 4.
 pub(crate) const PI_LABEL: &str = "pinctrl-bcm2835";
+
+static BANKS: AtomicU32 = AtomicU32::new(0);
 
 /// A bank of lines; it is gone with its value, if no process holds one of them.
 pub(crate) struct Bank {
@@ -29,7 +32,8 @@ impl Bank {
 
     /// A chip with `count` lines, some of them named.
     pub(crate) fn new(id: &str, label: Option<&str>, count: u32, names: &[(u32, &str)]) -> Self {
-        let config = Path::new(CONFIG).join(id);
+        // A scenario that has failed may have left a bank behind.
+        let config = Path::new(CONFIG).join(format!("{id}-{}", BANKS.fetch_add(1, Ordering::SeqCst)));
         let bank = config.join("bank");
         fs::create_dir_all(&bank).expect("gpio-sim takes a bank");
         write(bank.join("num_lines"), &count.to_string());
@@ -71,6 +75,15 @@ impl Bank {
         write(self.pull_file(offset), if up { "pull-up" } else { "pull-down" });
     }
 
+    fn remove(&self) -> std::io::Result<()> {
+        fs::write(self.config.join("live"), "0")?;
+        for offset in &self.names {
+            fs::remove_dir(self.config.join(format!("bank/line{offset}")))?;
+        }
+        fs::remove_dir(self.config.join("bank"))?;
+        fs::remove_dir(&self.config)
+    }
+
     /// Who holds a line.
     pub(crate) fn holder(&self, offset: u32) -> Option<String> {
         let chip = gpiocdev::Chip::from_path(self.device()).expect("the chip's device");
@@ -81,15 +94,7 @@ impl Bank {
 
 impl Drop for Bank {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            // A process may still hold a line; the next bank has another name.
-            return;
-        }
-        write(self.config.join("live"), "0");
-        for offset in &self.names {
-            fs::remove_dir(self.config.join(format!("bank/line{offset}"))).expect("gpio-sim lets a line go");
-        }
-        fs::remove_dir(self.config.join("bank")).expect("gpio-sim lets a bank go");
-        fs::remove_dir(&self.config).expect("gpio-sim lets a chip go");
+        let removed = self.remove();
+        assert!(removed.is_ok() || std::thread::panicking(), "{} stays: {removed:?}", self.chip);
     }
 }
