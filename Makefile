@@ -33,7 +33,7 @@ vm: ## The program against the kernel's GPIO, I2C and IIO, in a virtual machine 
 bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate; printed, never asserted
 	scripts/install-test-servers.sh
 	cargo build --locked --release --bin filamentbox
-	FILAMENTBOX_BENCH_BINARY=$(CURDIR)/target/release/filamentbox cargo bench --locked -p filamentbox --bench daemon
+	cargo bench --locked -p filamentbox --bench daemon
 
 check: ## Formatting, lints, dependencies and generated documentation
 	cargo fmt --all --check

@@ -272,4 +272,6 @@ impl Chamber {
 }
 
 #[cfg(test)]
+mod box_tests;
+#[cfg(test)]
 mod tests;

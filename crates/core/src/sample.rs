@@ -55,6 +55,21 @@ pub struct Measurement {
     pub pressure: Option<Hectopascal>,
 }
 
+impl Measurement {
+    /// With the owner's calibration added; the humidity stays within 0 to 100 %.
+    ///
+    /// # Errors
+    /// [`NoData::Implausible`] when the temperature leaves the range of the quantity.
+    pub fn calibrated(self, temperature_offset_c: f64, humidity_offset_pct: f64) -> Result<Self, NoData> {
+        let temperature_c = self.temperature.degrees() + temperature_offset_c;
+        let humidity_pct = (self.humidity.percent() + humidity_offset_pct).clamp(0.0, 100.0);
+        match (Celsius::new(temperature_c), RelativeHumidity::new(humidity_pct)) {
+            (Some(temperature), Some(humidity)) => Ok(Self { temperature, humidity, ..self }),
+            _ => Err(NoData::Implausible(format!("{temperature_c} °C after calibration"))),
+        }
+    }
+}
+
 /// What a kind of sensor can and cannot tell: rules of the interlock follow from it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SensorTraits {

@@ -2,11 +2,13 @@
 //! makes any time wrong, but bytes, counts, memory and CPU seconds hold.
 //!
 //! `FILAMENTBOX_BENCH_SECONDS` (default 60) is the length of each steady run; `cargo bench --bench daemon -- steady` runs one of the
-//! sections start, steady, bytes and backlog.
+//! sections start, steady, bytes, backlog and latency.
 
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "latency.rs"]
+mod latency;
 #[path = "../tests/daemon/support/mod.rs"]
 mod support;
 
@@ -35,6 +37,11 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
+    if let [leaser, socket] = &arguments[..]
+        && leaser == latency::LEASER
+    {
+        latency::leaser(socket);
+    }
     let wanted =
         |section: &str| arguments.is_empty() || arguments.iter().any(|argument| section.contains(argument.as_str()));
     if wanted("start") {
@@ -43,7 +50,7 @@ fn main() {
         start_up();
     }
     if wanted("steady") {
-        println!("steady, no backend        RSS daemon + guard   private          CPU s/h   voluntary switches/s");
+        println!("steady, no backend     RSS daemon + guard       private       CPU s/h   voluntary switches/s");
         for interval in ["5", "1", "0.25"] {
             steady(interval, false);
         }
@@ -55,6 +62,9 @@ fn main() {
     if wanted("backlog") {
         backlog("influxdb_v1", InfluxServer::start());
         backlog("victoriametrics", VictoriaServer::start());
+    }
+    if wanted("latency") {
+        latency::report();
     }
 }
 
@@ -91,36 +101,42 @@ fn steady(interval: &str, heating: bool) {
         daemon.ask(&["heater", "on", "--for", "25m"]);
     }
     sleep(Duration::from_secs(3));
-    let guard = guard_of(&daemon);
-    let before = usage(daemon.pid());
-    let guard_before = usage(guard);
+    // A daemon without outputs has no guard.
+    let processes: Vec<u32> = std::iter::once(daemon.pid()).chain(guard_of(&daemon)).collect();
+    let all = || processes.iter().map(|pid| usage(*pid)).fold(Usage::default(), Usage::plus);
+    let before = all();
     let begun = Instant::now();
     sleep(seconds());
     let elapsed = begun.elapsed().as_secs_f64();
-    let (after, guard_after) = (usage(daemon.pid()), usage(guard));
-    let cpu_s = (after.cpu_ns - before.cpu_ns + guard_after.cpu_ns - guard_before.cpu_ns) as f64 / 1e9;
-    let switches = after.switches - before.switches + guard_after.switches - guard_before.switches;
+    let after = all();
+    let kilobytes =
+        |of: fn(u32) -> u64| processes.iter().map(|pid| of(*pid).to_string()).collect::<Vec<_>>().join(" + ");
     println!(
-        "{:>5} s {:<16} {:>6} + {} kB   {} + {} kB   {:>7.3}   {:>6.2}",
+        "{:>5} s {:<16} {:>13} kB   {:>11} kB   {:>7.3}   {:>6.2}",
         interval,
         if heating { "(heater on)" } else { "" },
-        memory(daemon.pid(), "Rss:"),
-        memory(guard, "Rss:"),
-        private(daemon.pid()),
-        private(guard),
-        cpu_s * 3600.0 / elapsed,
-        switches as f64 / elapsed,
+        kilobytes(|pid| memory(pid, "Rss:")),
+        kilobytes(private),
+        (after.cpu_ns - before.cpu_ns) as f64 / 1e9 * 3600.0 / elapsed,
+        (after.switches - before.switches) as f64 / elapsed,
     );
 }
 
-fn guard_of(daemon: &Daemon) -> u32 {
+fn guard_of(daemon: &Daemon) -> Option<u32> {
     let children = Command::new("pgrep").args(["-P", &daemon.pid().to_string()]).output().expect("pgrep(1)");
-    String::from_utf8(children.stdout).expect("text").trim().parse().expect("one child")
+    String::from_utf8(children.stdout).expect("text").trim().parse().ok()
 }
 
+#[derive(Default)]
 struct Usage {
     cpu_ns: u64,
     switches: u64,
+}
+
+impl Usage {
+    fn plus(self, other: Self) -> Self {
+        Self { cpu_ns: self.cpu_ns + other.cpu_ns, switches: self.switches + other.switches }
+    }
 }
 
 /// CPU and voluntary context switches of all threads of a process.

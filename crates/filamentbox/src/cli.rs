@@ -30,6 +30,14 @@ pub enum Command {
     Heater(OverrideArgs),
     /// Switch the fan by hand, or hand it back
     Fan(OverrideArgs),
+    /// Forget faults and latches, after a look at the box: heat is possible again
+    Reset,
+    /// Sensors: what is connected, and one reading
+    #[command(subcommand)]
+    Sensor(SensorCommand),
+    /// Output lines, without a daemon
+    #[command(subcommand)]
+    Outputs(OutputsCommand),
     /// The history
     #[command(subcommand)]
     History(HistoryCommand),
@@ -40,13 +48,14 @@ pub enum Command {
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Looks at everything that decides safety and working, and says how to mend it (exit code 1 when something fails)
+    Doctor(DoctorArgs),
     /// Completions for a shell, to stdout
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// The process that holds the output lines (started by `run`; not for people)
-    #[command(hide = true)]
+    /// The process that holds the output lines (started by `run`, or a service of its own; not for people)
     RelayGuard(RelayGuardArgs),
 }
 
@@ -59,6 +68,10 @@ pub struct RunArgs {
     /// Simulated time runs N times faster than real time
     #[arg(long, value_name = "N", requires = "simulate", default_value_t = 1.0, value_parser = time_scale)]
     pub time_scale: f64,
+    /// Socket of a relay guard that is a service of its own [default: /run/filamentbox-relay/guard.sock if it is there;
+    /// else the daemon starts a guard]
+    #[arg(long, value_name = "SOCKET", conflicts_with = "simulate")]
+    pub guard: Option<PathBuf>,
     /// Append every reading and every change of an output to FILE, for measuring reaction times
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
@@ -189,20 +202,65 @@ pub enum ConfigCommand {
     },
 }
 
+/// `sensor`
+#[derive(Debug, Subcommand)]
+pub enum SensorCommand {
+    /// Every sensor that answers, on I2C and in the kernel, and what keeps others from being used
+    Scan(JsonArgs),
+    /// One reading of the configured sensor, raw and converted
+    Read(JsonArgs),
+}
+
+/// `outputs`
+#[derive(Debug, Subcommand)]
+pub enum OutputsCommand {
+    /// Drive every configured output inactive, and every one that a relay guard has held here
+    Off(OutputsOffArgs),
+}
+
+/// `outputs off`
+#[derive(Debug, Args)]
+pub struct OutputsOffArgs {
+    /// Folder in which the relay guard keeps its record [default: as a service $STATE_DIRECTORY, else `relay` in the
+    /// data folder]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Only what decides safety
+    #[arg(long)]
+    pub safety: bool,
+    /// As JSON; asks nothing
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `relay-guard`
 #[derive(Debug, Args)]
 pub struct RelayGuardArgs {
-    /// A line to hold, as ROLE:NAME; the order is the lines' numbering
-    #[arg(long = "line", value_name = "ROLE:NAME", required = true)]
-    pub lines: Vec<String>,
+    /// Listen on this socket, for one daemon at a time; without it the socket is the standard input, and the guard ends
+    /// with its daemon
+    #[arg(long, value_name = "SOCKET")]
+    pub listen: Option<PathBuf>,
+    /// Folder of the latches [default: as a service $STATE_DIRECTORY, else they are forgotten at the end]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The guard's own limits; must belong to root
+    #[arg(long, value_name = "FILE", default_value = RELAY_FILE)]
+    pub limits: PathBuf,
     /// Hold simulated lines
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub simulate: bool,
     /// Append every change of a line to FILE
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
 }
 
+/// Where the relay guard's own limits are.
+pub const RELAY_FILE: &str = "/etc/filamentbox/relay.toml";
 /// Simulated time cannot usefully run faster than this: a reading every 50 µs.
 const TIME_SCALE_MAX: f64 = 100_000.0;
 

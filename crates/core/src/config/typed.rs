@@ -420,4 +420,12 @@ pub(in crate::config) mod tests {
     fn the_default_limits_are_the_defaults_of_the_settings() {
         assert_eq!(config(&[]).expect("allowed").boxes[0].safety, SafetyConfig::default());
     }
+
+    #[test]
+    fn lines_are_numbered_and_have_a_polarity() {
+        let config = config(&[("heating_control.gpio_pin", "5"), ("humidity_control.active_low", "true")]);
+        let main = &config.expect("allowed").boxes[0];
+        assert_eq!((main.heater.gpio, main.heater.active_low), (5, false));
+        assert_eq!((main.fan.gpio, main.fan.active_low), (20, true));
+    }
 }

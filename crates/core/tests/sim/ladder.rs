@@ -258,5 +258,8 @@ fn limits_above_the_guards_are_the_guards() {
     assert!(!world.heats(), "70 °C is under the daemon's cut-off and at the guard's");
     world.command(OutputKind::Heater, Wish::Auto).expect("accepted");
     world.break_sensor(SensorFault::None);
+    world.run(MINUTE);
+    assert!(!world.heats(), "the guard has latched it");
+    world.relay.reset();
     assert_recovers(&mut world);
 }

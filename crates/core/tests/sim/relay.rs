@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use filamentbox_core::chamber::{Held, HeldOutput, Wanted};
 use filamentbox_core::time::Monotonic;
-use filamentbox_guard::protocol::LEASE_LEN;
-use filamentbox_guard::{Judge, Lease, Limits, LineReport, LineSpec, MAX_LINES, NO_SAMPLE, Nanos, Role, Verdict, Want};
+use filamentbox_guard::{Judge, Lease, Limits, LineReport, MAX_LINES, NO_SAMPLE, Nanos, Role, Verdict, Want};
 
 use crate::dice::Dice;
 
@@ -69,9 +68,10 @@ impl Relay {
 
     /// A new guard.
     pub(crate) fn start(&mut self) {
-        let lines = [("heater", Role::Heater), ("fan", Role::Fan)];
-        let lines = lines.map(|(name, role)| LineSpec { name: name.to_owned(), role });
-        self.judge = Some(Judge::new(&lines, self.limits));
+        let mut judge = Judge::new(self.limits);
+        judge.hold(0, Some(Role::Heater), None);
+        judge.hold(1, Some(Role::Fan), None);
+        self.judge = Some(judge);
         self.heard = None;
     }
 
@@ -85,10 +85,17 @@ impl Relay {
         self.judge.is_some()
     }
 
+    /// A person clears every latch.
+    pub(crate) fn reset(&mut self) {
+        if let Some(judge) = &mut self.judge {
+            judge.reset();
+        }
+    }
+
     /// The daemon's end of the socket has closed.
     pub(crate) fn silence(&mut self, now: Monotonic) {
         if let Some(judge) = &mut self.judge {
-            judge.silence();
+            judge.end_lease(nanos(now));
         }
         self.heard = None;
         self.assess(now);
@@ -116,12 +123,13 @@ impl Relay {
         let mut wants = [Want::default(); MAX_LINES];
         wants[0] = heater_want(wanted, now);
         wants[1].active = wanted.fan;
-        let mut bytes = Lease { sequence: self.sequence, wants }.encode();
+        let mut bytes = [0; Lease::LEN];
+        Lease { sequence: self.sequence, lines: wants }.encode(&mut bytes);
         let fault = self.next_fault(dice);
         self.in_touch = !matches!(fault, LinkFault::Lost(_) | LinkFault::Garbled(_));
         match fault {
             LinkFault::Lost(_) => return Answer::Missed,
-            LinkFault::Garbled(_) => bytes[dice.below(LEASE_LEN)] ^= 1 << dice.below(8),
+            LinkFault::Garbled(_) => bytes[dice.below(Lease::LEN)] ^= 1 << dice.below(8),
             LinkFault::None | LinkFault::Unanswered(_) | LinkFault::Poor(_) => {}
         }
         self.hear(now, &bytes);
@@ -138,13 +146,13 @@ impl Relay {
         match Lease::decode(bytes) {
             Ok(lease) => {
                 judge.lease(nanos(now), &lease);
-                let want = lease.wants[0];
+                let want = lease.lines[0];
                 let temperature_c = f64::from(want.temperature_milli_c) / 1000.0;
                 let age = Duration::from_millis(want.sample_age_ms.into());
                 self.heard = (want.sample_age_ms != NO_SAMPLE).then_some(Heard { at: now, temperature_c, age });
             }
             Err(_) => {
-                judge.garbled(nanos(now));
+                judge.end_lease(nanos(now));
                 self.heard = None;
             }
         }
@@ -177,6 +185,7 @@ fn heater_want(wanted: &Wanted, now: Monotonic) -> Want {
         active: true,
         temperature_milli_c: permit.temperature().centi() * 10,
         sample_age_ms: u32::try_from(now.since(permit.taken_at()).as_millis()).expect("a permit is young"),
+        latch: None,
     }
 }
 

@@ -106,7 +106,7 @@ impl Place {
     pub fn open(&self, address: u16) -> Result<I2cChip<LinuxI2CDevice>, BusError> {
         let adapter = LinuxI2CDevice::new(&self.device, address)
             .map_err(|error| opening_failed(&io::Error::from(error), &self.device, address))?;
-        Ok(I2cChip::new(adapter, name(&self.device, address), self.transport))
+        Ok(I2cChip::new(adapter, &self.device, address, self.transport))
     }
 }
 
@@ -203,6 +203,7 @@ impl Adapter for LinuxI2CDevice {
 /// A chip behind an adapter.
 pub struct I2cChip<A> {
     adapter: A,
+    device: PathBuf,
     place: String,
     transport: Transport,
     /// A chip that has answered and falls silent was lost; one that never did is not there.
@@ -210,9 +211,9 @@ pub struct I2cChip<A> {
 }
 
 impl<A: Adapter> I2cChip<A> {
-    /// The chip that `adapter` speaks to.
-    pub fn new(adapter: A, place: String, transport: Transport) -> Self {
-        Self { adapter, place, transport, has_answered: false }
+    /// The chip that `adapter` speaks to, at `address` of the bus `device`.
+    pub fn new(adapter: A, device: &Path, address: u16, transport: Transport) -> Self {
+        Self { adapter, device: device.to_owned(), place: name(device, address), transport, has_answered: false }
     }
 
     fn by_transport<T>(
@@ -231,11 +232,23 @@ impl<A: Adapter> I2cChip<A> {
                 result => result,
             }
         };
-        self.judge(result)
+        self.judge(result, "try another sensor.i2c_transport")
     }
 
-    fn judge<T>(&mut self, result: io::Result<T>) -> Result<T, BusError> {
-        let judged = result.map_err(|error| transfer_failed(&error, &self.place, self.has_answered));
+    /// A command or its answer, for which there is only one transport.
+    fn by_command(&mut self, out: &[u8], into: &mut [u8]) -> Result<(), BusError> {
+        let result = self.adapter.transfer(out, into);
+        self.judge(result, "sensors with commands (SHT3x, SHT4x, AHT20) need an adapter that knows plain I2C")
+    }
+
+    fn judge<T>(&mut self, result: io::Result<T>, remedy: &str) -> Result<T, BusError> {
+        let judged = result.map_err(|error| {
+            if is_unsupported(&error) {
+                let text = format!("{} cannot do such transfers: {remedy}", self.device.display());
+                return BusError { fault: Fault::Unsupported, text };
+            }
+            transfer_failed(&error, &self.place, self.has_answered)
+        });
         self.has_answered |= judged.is_ok();
         judged
     }
@@ -253,12 +266,6 @@ fn transfer_failed(error: &io::Error, place: &str, has_answered: bool) -> BusErr
         Some(errno::ENODEV | errno::ENXIO | errno::EREMOTEIO | errno::EIO) => {
             (Fault::Silent, format!("nothing answers at {place} ({error})"))
         }
-        Some(errno::EOPNOTSUPP) => (
-            Fault::Unsupported,
-            format!(
-                "the adapter of {place} cannot do the transfers this sensor needs; try another sensor.i2c_transport"
-            ),
-        ),
         Some(errno::ETIMEDOUT) => {
             (Fault::Failed, format!("{place}: the bus hangs ({error}); check pull-up resistors and wire length"))
         }
@@ -299,13 +306,11 @@ impl<A: Adapter> Chip for I2cChip<A> {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), BusError> {
-        let result = self.adapter.transfer(bytes, &mut []);
-        self.judge(result)
+        self.by_command(bytes, &mut [])
     }
 
     fn receive(&mut self, into: &mut [u8]) -> Result<(), BusError> {
-        let result = self.adapter.transfer(&[], into);
-        self.judge(result)
+        self.by_command(&[], into)
     }
 
     fn pause(&mut self, time: Duration) {
@@ -364,7 +369,7 @@ mod tests {
     fn chip(transport: Transport, change: impl FnOnce(&mut Memory)) -> I2cChip<Memory> {
         let mut memory = Memory { registers: (0..=255).collect(), ..Memory::default() };
         change(&mut memory);
-        I2cChip::new(memory, "0x76 on /dev/i2c-1".to_owned(), transport)
+        I2cChip::new(memory, Path::new("/dev/i2c-1"), 0x76, transport)
     }
 
     #[test]
@@ -395,6 +400,16 @@ mod tests {
         let mut plain = chip(Transport::Plain, |_| {});
         plain.write_register(1, 2).expect("memory");
         assert_eq!(plain.adapter.calls, ["transfer [1, 2] 0"]);
+    }
+
+    #[test]
+    fn commands_need_plain_transfers() {
+        let mut smbus_only = chip(Transport::Auto, |memory| memory.plain_error = Some(errno::EOPNOTSUPP));
+        for error in [smbus_only.send(&[1]), smbus_only.receive(&mut [0])] {
+            let error = error.expect_err("refused");
+            assert_eq!(error.fault, Fault::Unsupported);
+            assert!(error.text.contains("/dev/i2c-1") && error.text.contains("plain I2C"), "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What carries bytes and edges between a driver and its chip, and what its failures mean.
 
+pub mod gpio;
 pub mod i2c;
 
 use std::fmt;

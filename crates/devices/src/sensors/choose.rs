@@ -1,6 +1,7 @@
 //! From `sensor.type` to an open sensor, and what to tell people when there is none.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
 use filamentbox_core::sample::NoData;
@@ -44,11 +45,18 @@ pub fn check(settings: &Settings) -> Vec<ConfigError> {
     refused.into_iter().map(error).collect()
 }
 
-/// Everything that can be found, kind by kind, whatever `sensor.type` says.
+/// Everything that can be found, kind by kind, whatever `sensor.type` says. What several kinds come upon, such as a bus that
+/// cannot be opened, is listed once.
 pub fn scan(settings: &Settings, context: &OpenContext) -> Vec<(&'static SensorKind, Found)> {
-    let scan_kind =
-        |kind: &'static SensorKind| (kind.scan)(settings, context).into_iter().map(move |found| (kind, found));
-    SENSORS.iter().flat_map(scan_kind).collect()
+    let mut all: Vec<(&'static SensorKind, Found)> = Vec::new();
+    for kind in SENSORS {
+        for found in (kind.scan)(settings, context) {
+            if !all.iter().any(|(_, known)| *known == found) {
+                all.push((kind, found));
+            }
+        }
+    }
+    all
 }
 
 /// The kind that `sensor.type` names; for `auto` the first that answers.
@@ -84,8 +92,11 @@ fn choose_from<'a>(
 }
 
 fn nothing_found(kinds: &[SensorKind], settings: &Settings, context: &OpenContext, problems: &[String]) -> String {
-    let looked = |kind: &SensorKind| format!("{} ({})", kind.title, (kind.places)(settings, context).join(", "));
-    let looked: Vec<String> = kinds.iter().filter(|kind| kind.in_auto).map(looked).collect();
+    let looked = |kind: &SensorKind| {
+        let places = (kind.places)(settings, context);
+        (!places.is_empty()).then(|| format!("{} ({})", kind.title, places.join(", ")))
+    };
+    let looked: Vec<String> = kinds.iter().filter(|kind| kind.in_auto).filter_map(looked).collect();
     let mut text = format!("looked for {}", looked.join("; "));
     for problem in problems {
         text.push_str("; ");
@@ -108,6 +119,50 @@ fn nothing_found(kinds: &[SensorKind], settings: &Settings, context: &OpenContex
 pub fn open(settings: &Settings, context: &OpenContext) -> Result<Box<dyn Sensor>, NoData> {
     let kind = choose(settings, context)?;
     (kind.open)(settings, context)
+}
+
+/// Opens one box's sensor, again and again for as long as it takes, and never another one: with several sensors about, `auto` would
+/// else answer the loss of the one in the box with a sensor that is somewhere else, and the heater would follow that.
+#[derive(Default)]
+pub struct Opener {
+    first: Option<(&'static SensorKind, String)>,
+}
+
+impl Opener {
+    /// An opener that has opened nothing yet: the first sensor it opens is the one it keeps to.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Like [`open`]; after the first success only the same kind of sensor at the same place.
+    ///
+    /// # Errors
+    /// As [`open`], and [`NoData::NotPresent`] when another sensor answers instead.
+    ///
+    /// # Panics
+    /// As [`open`].
+    pub fn open(&mut self, settings: &Settings, context: &OpenContext) -> Result<Box<dyn Sensor>, NoData> {
+        let Some((kind, known_as)) = &self.first else {
+            let kind = choose(settings, context)?;
+            let sensor = (kind.open)(settings, context)?;
+            self.first = Some((kind, sensor.describe()));
+            return Ok(sensor);
+        };
+        let sensor = (kind.open)(settings, context)?;
+        if sensor.describe() == *known_as {
+            return Ok(sensor);
+        }
+        Err(NoData::NotPresent(format!(
+            "{known_as} is gone; {} answers, but may be somewhere else: restart FilamentBox to use it",
+            sensor.describe()
+        )))
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Opener").field(&self.first.as_ref().map(|(_, known_as)| known_as)).finish()
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +211,13 @@ mod tests {
         assert_eq!(chosen(&kinds, "auto"), Ok("first"));
         let problem = chosen(&kinds[..2], "auto").expect_err("mute").to_string();
         assert!(problem.contains("looked for mute (the shelf); held (the shelf); the kernel holds it;"), "{problem}");
+    }
+
+    #[test]
+    fn a_missing_bus_is_listed_once() {
+        let found = scan(&settings(&[]), &context(Path::new("/nowhere")));
+        let about_the_bus = found.iter().filter(|(_, found)| found.place == "/nowhere/dev/i2c-1");
+        assert_eq!(about_the_bus.count(), 1, "{:?}", found.iter().map(|(_, found)| found).collect::<Vec<_>>());
     }
 
     #[test]

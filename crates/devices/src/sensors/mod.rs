@@ -1,9 +1,16 @@
 //! The registry of sensors. A new sensor is one file in this folder and one line in [`SENSORS`].
 
+pub mod aht20;
 pub mod bme280;
 mod choose;
+#[cfg(test)]
+mod command_chip;
+mod crc8;
+pub mod dht;
+pub mod iio;
 mod on_i2c;
 mod registry;
+pub mod sht;
 pub mod sim;
 
 use std::fmt;
@@ -15,7 +22,7 @@ use filamentbox_core::config::{KeySpec, Settings};
 use filamentbox_core::sample::{Frozen, Measurement, NoData, SensorTraits};
 use filamentbox_core::time::Monotonic;
 
-pub use self::choose::{TYPE_KEY, check, choose, keys, open, scan};
+pub use self::choose::{Opener, TYPE_KEY, check, choose, keys, open, scan};
 pub use self::registry::SENSORS;
 
 /// A source of readings of one box.
@@ -27,7 +34,8 @@ pub trait Sensor: Send {
     /// opens the sensor anew.
     fn read(&mut self) -> Result<Measurement, NoData>;
 
-    /// Chip and place in a few words, for logs and pages.
+    /// Chip and place in a few words, for logs and pages. The same for the same chip at the same place whenever it is opened,
+    /// and different for any other: [`Opener`] tells them apart by it.
     fn describe(&self) -> String;
 
     /// What it can and cannot tell.
@@ -39,8 +47,8 @@ pub trait Sensor: Send {
         Duration::ZERO
     }
 
-    /// What stands for the raw words of the last good reading, exactly: equal for two readings if and only if the words are.
-    /// `None` before the first.
+    /// What stands for the raw words of the last good reading: equal for two readings if and only if the words are (but for the
+    /// odds of a 64-bit hash, where they do not fit). `None` before the first.
     fn fingerprint(&self) -> Option<u64>;
 
     /// The last good reading in full: raw words, and converted values as the chip's arithmetic gives them, before any rounding

@@ -63,7 +63,7 @@ pub(super) fn scan(
             Ok(Ok(())) => found.push(Found::usable(name, kind.title)),
             Ok(Err(reason)) => found.push(Found::unusable(name, kind.title, reason.to_string())),
             Err(BusError { fault: Fault::Silent, .. }) => {}
-            Err(BusError { fault: Fault::NoBus | Fault::Forbidden, text }) => {
+            Err(BusError { fault: Fault::NoBus | Fault::Forbidden | Fault::Unsupported, text }) => {
                 found.push(Found::unusable(place.device.display().to_string(), "I2C bus", text));
                 return found;
             }

@@ -25,13 +25,22 @@ pub const SIMULATED: SensorKind = SensorKind {
     name: "simulated",
     title: "simulated box",
     origin: Origin::Simulation,
-    keys: &[KeySpec::new(
-        SEED,
-        Kind::Integer { min: 0, max: u64::MAX },
-        "1",
-        "",
-        "Seed of the simulated box: the same seed gives the same weather, lid openings and noise.",
-    )],
+    keys: &[
+        KeySpec::new(
+            SEED,
+            Kind::Integer { min: 0, max: u64::MAX },
+            "1",
+            "",
+            "Seed of the simulated box: the same seed gives the same weather, lid openings and noise.",
+        ),
+        KeySpec::new(
+            FAULT,
+            Kind::Choice(&["none", "unplugged", "frozen", "garbage", "dead_heater", "welded_relay"]),
+            "none",
+            "",
+            "What is broken in the simulated box, to see what the program does about it.",
+        ),
+    ],
     open: |settings, context| {
         let simulation = context.simulation.clone();
         let simulation = simulation.unwrap_or_else(|| SimulatedBox::from_settings(settings, Arc::clone(&context.now)));
@@ -45,6 +54,7 @@ pub const SIMULATED: SensorKind = SensorKind {
 };
 
 const SEED: &str = "simulation.seed";
+const FAULT: &str = "simulation.fault";
 
 /// End of the model's range.
 const TEMPERATURE_MAX_C: f64 = 125.0;
@@ -64,6 +74,22 @@ pub enum SimulatedFault {
     Frozen,
     /// It returns random numbers out of all that the quantities can hold.
     Garbage,
+    /// The sensor is well, and the heater gives no heat.
+    DeadHeater,
+    /// The sensor is well, and the heater heats whatever its line says.
+    WeldedRelay,
+}
+
+impl SimulatedFault {
+    /// Each fault by its word in the settings.
+    const WORDS: [(&'static str, Self); 6] = [
+        ("none", Self::None),
+        ("unplugged", Self::Unplugged),
+        ("frozen", Self::Frozen),
+        ("garbage", Self::Garbage),
+        ("dead_heater", Self::DeadHeater),
+        ("welded_relay", Self::WeldedRelay),
+    ];
 }
 
 struct State {
@@ -78,7 +104,12 @@ struct State {
 
 impl State {
     fn catch_up(&mut self, now: Monotonic) {
-        self.world.advance(now.since(self.lived_until), self.drive);
+        let heater_on = match self.fault {
+            SimulatedFault::DeadHeater => false,
+            SimulatedFault::WeldedRelay => true,
+            _ => self.drive.heater_on,
+        };
+        self.world.advance(now.since(self.lived_until), Drive { heater_on, ..self.drive });
         self.lived_until = self.lived_until.max(now);
     }
 
@@ -89,7 +120,7 @@ impl State {
             }
             (SimulatedFault::Frozen, Some(last)) => last,
             (SimulatedFault::Garbage, _) => self.garbage(),
-            (SimulatedFault::None | SimulatedFault::Frozen, _) => self.world.measure(),
+            _ => self.world.measure(),
         };
         self.last = Some(measurement);
         Ok(measurement)
@@ -127,9 +158,13 @@ impl SimulatedBox {
         Self { state: Arc::new(Mutex::new(state)), now }
     }
 
-    /// The default box with the seed of the settings.
+    /// The default box with the seed and the fault of the settings.
     pub fn from_settings(settings: &Settings, now: Now) -> Self {
-        Self::new(BoxParameters::default(), settings.integer(SEED), now)
+        let simulation = Self::new(BoxParameters::default(), settings.integer(SEED), now);
+        let word = settings.text(FAULT);
+        let fault = SimulatedFault::WORDS.into_iter().find(|(known, _)| *known == word);
+        simulation.faults().set(fault.map_or(SimulatedFault::None, |(_, fault)| fault));
+        simulation
     }
 
     /// The state, caught up with the clock.

@@ -29,11 +29,7 @@ pub(super) fn config(command: ConfigCommand) -> Result<ExitCode> {
 
 /// The settings as a daemon started now would have them; or, said, why it would not start.
 fn load(registry: &Registry, simulate: bool) -> Result<settings::Loaded, ExitCode> {
-    settings::load(registry, simulate, settings::variables()).map_err(|problems| {
-        super::complain(format_args!("{} problem(s) in the settings:", problems.len()));
-        problems.iter().for_each(|problem| super::complain(format_args!("  {problem}")));
-        ExitCode::from(super::USAGE)
-    })
+    settings::load(registry, simulate, settings::variables()).map_err(|problems| super::refuse_settings(&problems))
 }
 
 fn list(registry: &Registry, prefix: &str, json: bool, reveal: bool, simulate: bool) -> Result<ExitCode> {

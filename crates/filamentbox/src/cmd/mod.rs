@@ -2,11 +2,15 @@
 
 mod completions;
 mod config;
+mod doctor;
 mod events;
 mod export;
 mod outbox;
+mod outputs;
 mod relay_guard;
+mod reset;
 mod run;
+mod sensor;
 mod status;
 mod switch;
 
@@ -17,8 +21,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use filamentbox_core::command::OutputKind;
+use filamentbox_core::config::ConfigError;
 
-use crate::cli::{Cli, Command, HistoryCommand};
+use crate::cli::{Cli, Command, HistoryCommand, OutputsCommand};
 use crate::client::{Client, ClientError};
 use crate::runtime::folder::client_data_dir;
 
@@ -35,10 +40,14 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Status(args) => ask(data_dir, async |client| status::status(&args, client).await),
         Command::Heater(args) => ask(data_dir, async |client| switch::switch(OutputKind::Heater, &args, client).await),
         Command::Fan(args) => ask(data_dir, async |client| switch::switch(OutputKind::Fan, &args, client).await),
+        Command::Reset => ask(data_dir, reset::reset),
+        Command::Sensor(command) => sensor::sensor(&command),
+        Command::Outputs(OutputsCommand::Off(args)) => outputs::off(&args, data_dir),
         Command::History(HistoryCommand::Export(args)) => export::export(&args, data_dir),
         Command::Outbox(args) => ask(data_dir, async |client| outbox::outbox(&args, client).await),
         Command::Events(args) => ask(data_dir, async |client| events::events(&args, client).await),
         Command::Config(command) => config::config(command),
+        Command::Doctor(args) => doctor::doctor(&args, data_dir),
         Command::Completions { shell } => completions::completions(shell),
         Command::RelayGuard(args) => relay_guard::relay_guard(args),
     };
@@ -69,6 +78,13 @@ fn ask(data_dir: Option<PathBuf>, talk: impl AsyncFnOnce(&Client) -> Result<()>)
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("the network side cannot start")?.block_on(work)
+}
+
+/// Says all that is wrong with the settings.
+fn refuse_settings(problems: &[ConfigError]) -> ExitCode {
+    complain(format_args!("{} problem(s) in the settings:", problems.len()));
+    problems.iter().for_each(|problem| complain(format_args!("  {problem}")));
+    ExitCode::from(USAGE)
 }
 
 /// A line for people on stderr.

@@ -23,6 +23,7 @@ pub(super) fn run(args: RunArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> 
     let options = runtime::Options {
         data_dir: data_dir.unwrap_or_else(default_data_dir),
         time_scale: args.time_scale,
+        guard: args.guard,
         trace: args.trace,
         loaded,
     };

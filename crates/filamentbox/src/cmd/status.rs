@@ -71,6 +71,9 @@ fn page(answer: &Value) -> String {
     for fault in answer["safety"]["faults"].as_array().into_iter().flatten() {
         let _ = writeln!(page, "FAULT    {}", fault.as_str().unwrap_or_default());
     }
+    if answer["safety"]["faults"].as_array().is_some_and(|faults| !faults.is_empty()) {
+        let _ = writeln!(page, "         look at the box, mend it, then: filamentbox reset");
+    }
     if let Some(reason) = answer["safety"]["reason"].as_str() {
         let _ = writeln!(page, "heat is refused: {reason}");
     }

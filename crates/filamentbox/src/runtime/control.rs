@@ -9,8 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 
 use filamentbox_core::chamber::{Chamber, Effects, Held, Input, Wanted};
 use filamentbox_core::command::{Command, CommandError, OutputKind};
-use filamentbox_core::event::{Event, Severity};
-use filamentbox_core::sample::NoData;
+use filamentbox_core::event::{Event, EventKind, Severity};
+use filamentbox_core::safety::LatchReason;
+use filamentbox_core::sample::{NoData, SensorTraits};
 use filamentbox_core::snapshot::{BoxSnapshot, OutputSnapshot, Reading};
 use filamentbox_core::time::{Clock, Monotonic};
 use filamentbox_devices::sensors::sim::SimulatedOutputs;
@@ -18,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::clock::{Clocks, boottime};
-use super::guard::{GuardLink, GuardLost, RENEWAL};
+use super::guard::{GuardLink, GuardLost, Plan, RENEWAL};
 use crate::journal::Intake;
 
 /// So many inputs may wait for the control thread; more mean that it hangs, and are dropped and counted by their sender.
@@ -34,10 +35,14 @@ pub enum ControlInput {
     Reading(usize, Reading),
     /// A box's sensor gave none.
     NoData(usize, NoData),
+    /// A box's sensor was opened.
+    Sensor(usize, SensorTraits),
     /// A person asks for something.
     Command(Command, oneshot::Sender<Answer>),
-    /// The guard's process has ended.
-    GuardGone(GuardLost),
+    /// A person has looked: faults and latches are over. Answered with what is still wrong.
+    Reset(oneshot::Sender<Result<(), GuardLost>>),
+    /// A child process has ended, perhaps the guard.
+    ChildEnded,
     /// Proof of life for the supervisor.
     Ping(SyncSender<()>),
     /// Everything off; answered when it is, then the thread ends.
@@ -53,10 +58,12 @@ pub struct Control {
     pub chambers: Vec<Chamber>,
     /// The clocks.
     pub clocks: Arc<Clocks>,
-    /// The guard; `None` once it is lost.
+    /// The guard; `None` once it is lost, and where there is no output to hold.
     pub guard: Option<GuardLink>,
-    /// Whether its loss is latched.
-    pub guard_lost: bool,
+    /// How a guard is started anew.
+    pub plan: Plan,
+    /// Lines that could not be had, as last told.
+    pub unavailable: Vec<(usize, String)>,
     /// Where samples and events are kept.
     pub intake: Intake,
     /// Where the state is shown.
@@ -72,6 +79,8 @@ pub struct Control {
 impl Control {
     /// Works until told to stop, or until nobody is left who could tell.
     pub fn run(&mut self) {
+        // What the guard has latched in an earlier life is known before anything is wanted.
+        self.renew();
         loop {
             let input = match self.next_deadline() {
                 None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -80,15 +89,22 @@ impl Control {
             match input {
                 Ok(ControlInput::Reading(index, reading)) => drop(self.step(index, Input::Sample(reading))),
                 Ok(ControlInput::NoData(index, reason)) => drop(self.step(index, Input::NoData(reason))),
+                Ok(ControlInput::Sensor(index, traits)) => drop(self.step(index, Input::Sensor(traits))),
                 Ok(ControlInput::Command(command, answer)) => drop(answer.send(self.command(&command))),
-                Ok(ControlInput::GuardGone(lost)) => self.lose_guard(&lost),
+                Ok(ControlInput::Reset(answer)) => drop(answer.send(self.reset())),
+                Ok(ControlInput::ChildEnded) => self.check_guard(),
                 Ok(ControlInput::Ping(answer)) => _ = answer.try_send(()),
                 Ok(ControlInput::Stop(answer)) => {
                     self.step_all(&Input::Stop);
+                    // Waits for its end, so that whoever starts next finds the lines free.
+                    self.guard.take().into_iter().for_each(GuardLink::end);
                     _ = answer.try_send(());
                     return;
                 }
-                Err(RecvTimeoutError::Timeout) => self.step_all(&Input::Tick),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.claim_again();
+                    self.step_all(&Input::Tick);
+                }
                 Err(RecvTimeoutError::Disconnected) => return self.step_all(&Input::Stop),
             }
         }
@@ -99,12 +115,13 @@ impl Control {
         let wake = self.chambers.iter().filter_map(Chamber::next_wake).min().map(|wake| self.clocks.real_until(wake));
         let (wanted, asked_at) = &self.asked;
         let renewal = self.must_renew(wanted).then(|| (*asked_at + RENEWAL).since(boottime()));
-        wake.into_iter().chain(renewal).min()
+        let claim = self.guard.as_ref().and_then(GuardLink::claim_again_at).map(|at| at.since(boottime()));
+        wake.into_iter().chain(renewal).chain(claim).min()
     }
 
     /// While an output is wanted its lease must not run out; and an unanswered lease is sent again, also one that ends it all.
     fn must_renew(&self, wanted: &[Wanted]) -> bool {
-        wanted.iter().any(is_on) || self.guard.as_ref().is_some_and(GuardLink::is_unanswered)
+        self.guard.as_ref().is_some_and(|guard| guard.is_unanswered() || wanted.iter().any(is_on))
     }
 
     fn command(&mut self, command: &Command) -> Answer {
@@ -149,20 +166,82 @@ impl Control {
     /// The state of all lines after asking for `wanted`; asks only for a change or to renew the lease.
     fn outputs(&mut self, wanted: Vec<Wanted>, clock: Clock) -> Result<Option<Vec<Held>>, GuardLost> {
         let (asked, asked_at) = &self.asked;
-        let changed = asked.iter().map(is_on_each).ne(wanted.iter().map(is_on_each));
+        let changed = asked.iter().map(essence).ne(wanted.iter().map(essence));
         let renewal_due = self.must_renew(&wanted) && boottime() >= *asked_at + RENEWAL;
         if !changed && !renewal_due {
             self.asked.0 = wanted;
             return Ok(None);
         }
-        let Some(guard) = &mut self.guard else {
-            // Latched in every box since the guard was lost, so nothing is wanted on.
-            self.asked.0 = wanted;
-            return Ok(None);
-        };
-        let held = guard.exchange(&wanted, clock.now);
+        self.ask(wanted, clock)
+    }
+
+    /// Asks the guard, whatever it was asked before.
+    fn ask(&mut self, wanted: Vec<Wanted>, clock: Clock) -> Result<Option<Vec<Held>>, GuardLost> {
+        // Without a guard every box has latched its loss, so nothing is wanted on.
+        let held = self.guard.as_mut().map(|guard| guard.exchange(&wanted, clock.now));
         self.asked = (wanted, boottime());
-        held.map(Some)
+        held.transpose()
+    }
+
+    /// Asks the guard for what is wanted already: to learn what the lines are.
+    fn renew(&mut self) {
+        let clock = self.clocks.read();
+        match self.ask(self.asked.0.clone(), clock) {
+            Ok(held) => self.take_held(clock, held),
+            Err(lost) => self.lose_guard(&lost),
+        }
+        self.tell_unavailable(clock);
+        self.show(clock);
+    }
+
+    /// Asks again for lines that could not be had, when it is time.
+    fn claim_again(&mut self) {
+        let Some(guard) = &mut self.guard else { return };
+        if guard.claim_again_at().is_none_or(|at| boottime() < at) {
+            return;
+        }
+        match guard.claim_again() {
+            Ok(_) => self.renew(),
+            Err(lost) => self.lose_guard(&lost),
+        }
+    }
+
+    /// One event for each line that cannot be had, or can be had again.
+    fn tell_unavailable(&mut self, clock: Clock) {
+        let now: Vec<(usize, String)> = self.guard.iter().flat_map(GuardLink::problems).collect();
+        let before = std::mem::replace(&mut self.unavailable, now.clone());
+        let event = |index: usize, severity, text| Event {
+            at: clock.wall,
+            box_name: self.snapshots.borrow().get(index).map(|snapshot| snapshot.name.clone()),
+            kind: EventKind::Safety,
+            severity,
+            text,
+        };
+        let new = now.iter().filter(|problem| !before.contains(problem));
+        let gone = before.iter().filter(|problem| !now.contains(problem));
+        let mut events: Vec<Event> =
+            new.map(|(index, problem)| event(*index, Severity::Error, problem.clone())).collect();
+        events.extend(gone.map(|(index, problem)| event(*index, Severity::Info, format!("no longer: {problem}"))));
+        events.into_iter().for_each(|event| self.log(event));
+    }
+
+    fn check_guard(&mut self) {
+        if let Some(lost) = self.guard.as_mut().and_then(GuardLink::ended) {
+            self.lose_guard(&lost);
+        }
+    }
+
+    /// Faults and latches are over, and a guard that was lost is started anew.
+    fn reset(&mut self) -> Result<(), GuardLost> {
+        if self.guard.is_none() && !self.plan.slots.is_empty() {
+            self.guard = Some(GuardLink::start(&self.plan)?);
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.reset()?;
+        }
+        self.step_all(&Input::Reset);
+        self.renew();
+        Ok(())
     }
 
     fn take_held(&mut self, clock: Clock, held: Option<Vec<Held>>) {
@@ -175,15 +254,16 @@ impl Control {
         }
     }
 
-    /// Latches the fault in every box. The guard's lines are released by its end.
+    /// Latches the fault in every box, and makes sure that the lines are released.
     fn lose_guard(&mut self, lost: &GuardLost) {
-        if std::mem::replace(&mut self.guard_lost, true) {
-            // Known already: it was killed for it.
-            return;
-        }
-        if let Some(guard) = self.guard.take() {
-            guard.kill();
-        }
+        // Known already: it was killed for it.
+        let Some(guard) = self.guard.take() else { return };
+        guard.kill();
+        self.latch_guard_lost(lost);
+    }
+
+    /// The guard is lost, or could not be started.
+    pub fn latch_guard_lost(&mut self, lost: &GuardLost) {
         let clock = self.clocks.read();
         for index in 0..self.chambers.len() {
             let effects = self.chambers[index].step(clock, Input::Fault(lost.to_string()));
@@ -193,12 +273,15 @@ impl Control {
         // The fault first, so that it is the reason why the outputs are off now.
         let released = vec![Held::default(); self.chambers.len()];
         self.take_held(clock, Some(released));
+        self.tell_unavailable(clock);
         self.show(clock);
     }
 
     fn show(&self, clock: Clock) {
-        let now = clock.now;
-        let snapshots = self.chambers.iter().map(|chamber| chamber.snapshot(now)).collect();
+        let mut snapshots: Vec<BoxSnapshot> = self.chambers.iter().map(|chamber| chamber.snapshot(clock.now)).collect();
+        for (index, problem) in &self.unavailable {
+            snapshots[*index].faults.push(problem.clone());
+        }
         self.snapshots.send_replace(Arc::new(snapshots));
     }
 
@@ -218,8 +301,9 @@ pub fn write_log(event: &Event) {
     }
 }
 
-fn is_on_each(wanted: &Wanted) -> (bool, bool) {
-    (wanted.heat.is_some(), wanted.fan)
+/// What the guard has to be told of at once; the rest comes with the next renewal.
+fn essence(wanted: &Wanted) -> (bool, bool, Option<LatchReason>) {
+    (wanted.heat.is_some(), wanted.fan, wanted.latch)
 }
 
 fn is_on(wanted: &Wanted) -> bool {

@@ -6,6 +6,7 @@ pub mod control;
 pub mod delivering;
 pub mod folder;
 pub mod guard;
+pub mod hardware;
 mod net;
 mod sensing;
 pub mod sink_view;
@@ -14,7 +15,6 @@ mod supervisor;
 mod trace;
 
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -26,7 +26,6 @@ use tracing::{error, info, warn};
 use self::control::ControlInput;
 use self::delivering::Phase;
 use self::folder::DataFolder;
-use self::guard::GuardLost;
 use self::supervisor::Notice;
 use crate::settings::Loaded;
 
@@ -45,6 +44,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Simulated time runs so many times faster than real time (1 for real time).
     pub time_scale: f64,
+    /// Where a relay guard listens that is a service of its own, if it was named.
+    pub guard: Option<PathBuf>,
     /// `--trace`.
     pub trace: Option<PathBuf>,
     /// The settings.
@@ -58,7 +59,6 @@ pub struct Running {
     sensors: Vec<Sender<()>>,
     phase: tokio::sync::watch::Sender<Phase>,
     notices: Receiver<Notice>,
-    guard: Option<Child>,
     socket: PathBuf,
     _folder: DataFolder,
 }
@@ -68,7 +68,7 @@ impl Running {
     ///
     /// # Errors
     /// When control has failed. The outputs are released by then, or will be when this process ends.
-    pub fn supervise(mut self) -> Result<()> {
+    pub fn supervise(self) -> Result<()> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let watchdog = sd_notify::watchdog_enabled().map(|period| period / 3);
         loop {
@@ -78,7 +78,8 @@ impl Running {
             };
             match notice {
                 Ok(Notice::Signal(SIGTERM | SIGINT)) => return self.stop(),
-                Ok(Notice::Signal(SIGCHLD)) => self.check_guard(),
+                // A full inbox means that control hangs; its lease has run out by then anyway.
+                Ok(Notice::Signal(SIGCHLD)) => drop(self.control.try_send(ControlInput::ChildEnded)),
                 Ok(Notice::Signal(SIGHUP)) => info!("settings come from the environment, which is read at start only"),
                 Ok(Notice::Signal(other)) => warn!(signal = other, "ignored"),
                 Ok(Notice::Ended { thread, .. }) if thread == "control" => {
@@ -97,20 +98,6 @@ impl Running {
     fn control_lives(&self) -> bool {
         let (answer, answered) = sync_channel(1);
         self.control.try_send(ControlInput::Ping(answer)).is_ok() && answered.recv_timeout(PING).is_ok()
-    }
-
-    /// Tells control when the guard has ended.
-    fn check_guard(&mut self) {
-        let Some(guard) = &mut self.guard else { return };
-        match guard.try_wait() {
-            Ok(None) => {}
-            Ok(Some(status)) => {
-                self.guard = None;
-                // A full inbox means that control hangs; its lease has run out by then anyway.
-                let _ = self.control.try_send(ControlInput::GuardGone(GuardLost::ended(&status.to_string())));
-            }
-            Err(problem) => warn!("the relay guard's state is unknown: {problem}"),
-        }
     }
 
     /// Heat off and acknowledged, sensors, the last send, the journal's last commit.

@@ -8,8 +8,7 @@ use filamentbox_core::config::Settings;
 use filamentbox_core::sample::{BoxName, Measurement, NoData};
 use filamentbox_core::snapshot::Reading;
 use filamentbox_core::time::Monotonic;
-use filamentbox_core::units::{Celsius, RelativeHumidity};
-use filamentbox_devices::sensors::{self, OpenContext, Sensor};
+use filamentbox_devices::sensors::{OpenContext, Opener, Sensor};
 use tracing::{debug, info, warn};
 
 use super::clock::Clocks;
@@ -43,6 +42,8 @@ pub struct Sensing {
     pub stop: Receiver<()>,
     /// `--trace`.
     pub trace: Option<Trace>,
+    /// Opens the sensor, and the same one again when it was lost.
+    pub opener: Opener,
     /// The sensor, once it was found.
     pub sensor: Option<Box<dyn Sensor>>,
 }
@@ -54,8 +55,8 @@ impl Sensing {
         let mut search_pause = self.interval;
         loop {
             let result = self.read();
-            search_pause = match self.sensor {
-                Some(_) => self.interval,
+            search_pause = match &self.sensor {
+                Some(sensor) => self.interval.max(sensor.min_interval()),
                 None => (search_pause * 2).min(LONGEST_SEARCH_PAUSE.max(self.interval)),
             };
             let finished_at = self.hand_over(result);
@@ -68,27 +69,19 @@ impl Sensing {
 
     fn read(&mut self) -> Result<Measurement, NoData> {
         if self.sensor.is_none() {
-            let sensor = sensors::open(&self.settings, &self.context)?;
+            let sensor = self.opener.open(&self.settings, &self.context)?;
             info!(r#box = %self.box_name, "sensor: {}", sensor.describe());
+            // Waited for, unlike all that follows: the interlock has to know what this sensor cannot tell. If control hangs, no
+            // reading comes either.
+            let _ = self.control.send(ControlInput::Sensor(self.box_index, sensor.traits()));
             self.sensor = Some(sensor);
         }
         let sensor = self.sensor.as_mut().ok_or_else(|| NoData::NotPresent("not opened".to_owned()))?;
-        let result = sensor.read().and_then(|measurement| self.calibrate(measurement));
+        let result = sensor.read().and_then(|raw| raw.calibrated(self.temperature_offset_c, self.humidity_offset_pct));
         if matches!(result, Err(NoData::NotPresent(_) | NoData::Bus(_))) {
             self.sensor = None;
         }
         result
-    }
-
-    fn calibrate(&self, raw: Measurement) -> Result<Measurement, NoData> {
-        let temperature_c = raw.temperature.degrees() + self.temperature_offset_c;
-        let humidity_pct = (raw.humidity.percent() + self.humidity_offset_pct).clamp(0.0, 100.0);
-        let temperature = Celsius::new(temperature_c);
-        let humidity = RelativeHumidity::new(humidity_pct);
-        match (temperature, humidity) {
-            (Some(temperature), Some(humidity)) => Ok(Measurement { temperature, humidity, ..raw }),
-            _ => Err(NoData::Implausible(format!("{temperature_c} °C after calibration"))),
-        }
     }
 
     /// Stamps what was read and tells control. Returns the moment of the stamp.

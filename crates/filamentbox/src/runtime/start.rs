@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
@@ -17,7 +16,7 @@ use filamentbox_core::delivery::Delivery;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::SimulatedBox;
-use filamentbox_devices::sensors::{GpioPlace, Now, OpenContext, Origin, SENSORS};
+use filamentbox_devices::sensors::{Now, Opener, Origin, SENSORS};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -28,7 +27,8 @@ use super::clock::{Clocks, boottime, wall};
 use super::control::{Control, ControlInput, INBOX, Snapshots};
 use super::delivering::{Delivering, Doubt, Phase, policy};
 use super::folder::DataFolder;
-use super::guard::{self, GuardLink, GuardLost};
+use super::guard::{self, GuardLink, GuardLost, Plan};
+use super::hardware;
 use super::net::{self, MakeTask, Net};
 use super::sensing::Sensing;
 use super::sink_view::SinkView;
@@ -74,18 +74,19 @@ pub fn start(options: Options) -> Result<Running> {
             socket.display()
         )
     })?;
-    let (guard_link, guard) = start_guard(&options)?;
+    let plan = guard_plan(&options, folder.path())?;
+    let guard = start_guard(&plan);
     let journal_path = folder.path().join(&options.loaded.config.journal_path);
     let clocks = Arc::new(make_clocks(&options, &journal_path));
     let simulation = make_simulation(&options, &clocks);
     let start = Start { options, clocks, notices: notice_sender, simulation };
 
     let (intake, journal) = start.journal(journal_path)?;
-    let (control, snapshots) = start.control(guard_link, intake)?;
+    let (control, snapshots) = start.control(plan, guard, intake)?;
     let sensors = start.sensors(&control)?;
     let phase = start.net(listener, &control, snapshots, journal)?;
     started.store(true, Ordering::SeqCst);
-    Ok(Running { control, sensors, phase, notices, guard, socket, _folder: folder })
+    Ok(Running { control, sensors, phase, notices, socket, _folder: folder })
 }
 
 impl Start {
@@ -130,7 +131,8 @@ impl Start {
 
     fn control(
         &self,
-        guard: Option<GuardLink>,
+        plan: Plan,
+        guard: Result<Option<GuardLink>, GuardLost>,
         intake: Intake,
     ) -> Result<(SyncSender<ControlInput>, watch::Receiver<Snapshots>)> {
         let (sender, inbox) = sync_channel(INBOX);
@@ -139,21 +141,25 @@ impl Start {
         let chambers: Vec<Chamber> = boxes.map(|config| Chamber::new(config.clone(), now)).collect();
         let shown: Snapshots = Arc::new(chambers.iter().map(|chamber| chamber.snapshot(now)).collect());
         let (snapshots, receiver) = watch::channel(shown);
-        let wants_outputs = self.config().boxes.iter().any(|config| config.heater.enabled || config.fan.enabled);
-        if guard.is_none() && wants_outputs {
-            sender.try_send(ControlInput::GuardGone(GuardLost::unavailable()))?;
-        }
+        let (guard, lost) = match guard {
+            Ok(guard) => (guard, None),
+            Err(lost) => (None, Some(lost)),
+        };
         let mut control = Control {
             asked: (vec![Wanted::default(); chambers.len()], boottime()),
             chambers,
             clocks: self.clocks.clone(),
             guard,
-            guard_lost: false,
+            plan,
+            unavailable: Vec::new(),
             intake,
             snapshots,
             simulated: self.simulation.as_ref().map(SimulatedBox::outputs),
             inbox,
         };
+        if let Some(lost) = lost {
+            control.latch_guard_lost(&lost);
+        }
         spawn("control", Fate::EndProcess, self.notices.clone(), move || control.run())?;
         Ok((sender, receiver))
     }
@@ -168,12 +174,7 @@ impl Start {
                 box_index,
                 box_name: box_config.name.clone(),
                 settings: self.options.loaded.settings.clone(),
-                context: OpenContext {
-                    now: now(&self.clocks),
-                    simulation: self.simulation.clone(),
-                    find_gpio,
-                    root: PathBuf::from("/"),
-                },
+                context: hardware::context(now(&self.clocks), self.simulation.clone()),
                 interval: config.read_interval,
                 temperature_offset_c: config.temperature_offset_c,
                 humidity_offset_pct: config.humidity_offset_pct,
@@ -181,6 +182,7 @@ impl Start {
                 control: control.clone(),
                 stop,
                 trace: trace.context("the trace file cannot be opened")?,
+                opener: Opener::new(),
                 sensor: None,
             };
             let name = format!("sensor-{}", box_config.name);
@@ -245,18 +247,25 @@ impl Start {
     }
 }
 
-/// A simulated sensor drives simulated lines and never a real one; real lines come with the hardware.
-fn start_guard(options: &Options) -> Result<(Option<GuardLink>, Option<Child>)> {
+/// A simulated sensor drives simulated lines and never a real one.
+fn guard_plan(options: &Options, data_dir: &Path) -> Result<Plan> {
     let config = &options.loaded.config;
     if config.boxes.len() > guard::BOXES_MAX {
         bail!("at most {} boxes are possible", guard::BOXES_MAX);
     }
-    if !is_simulated(config) {
-        return Ok((None, None));
-    }
-    let started = guard::start_simulated(&config.boxes, options.trace.as_deref());
-    let (link, child) = started.context("the relay guard cannot be started")?;
-    Ok((Some(link), Some(child)))
+    Ok(Plan {
+        simulate: is_simulated(config),
+        service: options.guard.clone().or_else(guard::service).filter(|_| !is_simulated(config)),
+        trace: options.trace.clone(),
+        state_dir: data_dir.join(guard::STATE_DIR),
+        slots: guard::slots(config),
+        boxes: config.boxes.len(),
+    })
+}
+
+/// The guard, where there is an output to hold. Without it the daemon measures and keeps, and refuses heat.
+fn start_guard(plan: &Plan) -> Result<Option<GuardLink>, GuardLost> {
+    if plan.slots.is_empty() { Ok(None) } else { GuardLink::start(plan).map(Some) }
 }
 
 fn is_simulated(config: &Config) -> bool {
@@ -281,11 +290,6 @@ fn make_clocks(options: &Options, journal_path: &Path) -> Clocks {
 fn make_simulation(options: &Options, clocks: &Arc<Clocks>) -> Option<SimulatedBox> {
     let Options { loaded, .. } = options;
     is_simulated(&loaded.config).then(|| SimulatedBox::from_settings(&loaded.settings, now(clocks)))
-}
-
-/// The line that the kernel calls `GPIOn`, as it does on every model of the Raspberry Pi.
-fn find_gpio(pin: u32) -> Result<GpioPlace, String> {
-    Err(format!("GPIO{pin} cannot be looked for yet"))
 }
 
 fn now(clocks: &Arc<Clocks>) -> Now {

@@ -6,6 +6,7 @@ mod environment;
 pub mod reference;
 
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
+use filamentbox_devices::sensors;
 
 use crate::sinks;
 
@@ -53,7 +54,14 @@ pub fn load(registry: &Registry, simulate: bool, variables: Vec<Variable>) -> Re
         |problem: &ConfigError| problem.key.split(", ").any(|key| refused.iter().any(|refused| refused.key == key));
     let config = Config::from_settings(&settings);
     let further = match &config {
-        Ok(config) => sinks::check(&settings, config),
+        Ok(config) => {
+            let mut problems = sinks::check(&settings, config);
+            problems.extend(sensors::check(&settings));
+            let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
+            let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
+            problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
+            problems
+        }
         Err(contradictions) => contradictions.clone(),
     };
     errors.extend(further.into_iter().filter(|problem| !is_about_refused(problem)));

@@ -24,6 +24,8 @@ use crate::runtime::control::ControlInput;
 const BODY_MAX: usize = 64 * 1024;
 /// Control answers within a quarter of a second; without an answer after so long something is wrong.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// A reset may have to start the guard anew.
+const RESET_MAX: Duration = Duration::from_secs(8);
 /// The journal answers in milliseconds; while its disk hangs, people are told so.
 const JOURNAL_MAX: Duration = Duration::from_secs(3);
 /// Events in one answer at most.
@@ -73,6 +75,7 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/api/sensor", get(sensor))
         .route("/api/controls", get(controls))
         .route("/api/controls/{output}", post(control))
+        .route("/api/safety/reset", post(reset))
         .route("/api/database", get(database))
         .route("/api/events", get(events))
         .route("/api/history/export", get(export))
@@ -183,12 +186,6 @@ async fn control(
     let box_name = BoxName::new(name).ok_or_else(|| bad_request(format!("{name:?} is not a box's name")))?;
     let (answer, answered) = oneshot::channel();
     let command = Command { box_name, output, wish };
-    let busy = || {
-        Refusal(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "control does not answer; the relay guard releases the outputs".to_owned(),
-        )
-    };
     daemon.control.try_send(ControlInput::Command(command, answer)).map_err(|_| busy())?;
     let answer = tokio::time::timeout(ANSWER_MAX, answered).await.map_err(|_| busy())?.map_err(|_| busy())?;
     let state = answer.map_err(|refused| bad_request(refused.to_string()))?;
@@ -202,6 +199,20 @@ async fn control(
         "reason": shown["reason"],
         "until": shown["until"],
     })))
+}
+
+/// Faults and latches are over, says a person; answered with the faults that are still there.
+async fn reset(State(daemon): State<Daemon>) -> Result<Json<Value>, Refusal> {
+    let (answer, answered) = oneshot::channel();
+    daemon.control.try_send(ControlInput::Reset(answer)).map_err(|_| busy())?;
+    let answer = tokio::time::timeout(RESET_MAX, answered).await.map_err(|_| busy())?.map_err(|_| busy())?;
+    answer.map_err(|lost| Refusal(StatusCode::SERVICE_UNAVAILABLE, lost.to_string()))?;
+    let faults: Vec<String> = daemon.snapshots.borrow().iter().flat_map(|snapshot| snapshot.faults.clone()).collect();
+    Ok(Json(json!({ "success": true, "faults": faults })))
+}
+
+fn busy() -> Refusal {
+    Refusal(StatusCode::SERVICE_UNAVAILABLE, "control does not answer; the relay guard releases the outputs".to_owned())
 }
 
 /// `{"state": true|false|null, "seconds": n?}`, and nothing else.

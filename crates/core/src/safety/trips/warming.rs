@@ -50,6 +50,8 @@ struct Rest {
 pub struct Warming {
     rise_c: f64,
     rise_time: Duration,
+    /// Without a reading the heater is off after so long, whatever was reported of its line: a daemon that was stopped learns late.
+    max_sample_age: Duration,
     active: bool,
     /// Since when the line is as it is; the start of the daemon at first.
     changed_at: Monotonic,
@@ -72,6 +74,7 @@ impl Warming {
         Self {
             rise_c: limits.heating_rise_c,
             rise_time: limits.heating_rise_time,
+            max_sample_age: limits.max_sample_age,
             active: false,
             changed_at: now,
             last: None,
@@ -112,7 +115,7 @@ impl Warming {
     /// Takes in a reading taken at `at`, while the controller or a person wants to reach `target_c`.
     pub fn reading(&mut self, at: Monotonic, temperature: Celsius, target_c: f64) -> Option<Trip> {
         let before = self.last.replace((at, temperature));
-        if !self.active || at < self.changed_at {
+        if !self.active || at < self.changed_at || self.rest.is_some() {
             return None;
         }
         let counted_to = before.map_or(self.changed_at, |(before, _)| before.max(self.changed_at));
@@ -133,7 +136,7 @@ impl Warming {
                     return None;
                 }
                 if target_c - from.degrees() > TARGET_AWAY_C {
-                    *heated += at.since(counted_to);
+                    *heated += at.since(counted_to).min(self.max_sample_age);
                 }
                 let (rested, heated) = (*rested, *heated);
                 (heated >= self.rise_time).then(|| self.fail(rested, heated, from, temperature)).flatten()

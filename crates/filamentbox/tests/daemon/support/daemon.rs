@@ -17,6 +17,7 @@ pub(crate) struct Daemon {
     folder: TempDir,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    simulate: bool,
     child: Option<Child>,
 }
 
@@ -24,7 +25,7 @@ impl Daemon {
     /// A fresh folder; nothing runs yet. Readings come every quarter of a second, and are acted on at once.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut daemon = Self { folder, environment: Vec::new(), arguments: Vec::new(), child: None };
+        let mut daemon = Self { folder, environment: Vec::new(), arguments: Vec::new(), simulate: true, child: None };
         daemon.set("data_collection.read_interval", "0.25");
         for limit in ["min_on", "min_off"] {
             daemon.set(&format!("heating_control.{limit}"), "0");
@@ -44,6 +45,12 @@ impl Daemon {
     /// A further argument of `run` for the next start.
     pub(crate) fn argument(&mut self, argument: &str) -> &mut Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// For the next start: what is really there, without `--simulate`.
+    pub(crate) fn real(&mut self) -> &mut Self {
+        self.simulate = false;
         self
     }
 
@@ -67,20 +74,28 @@ impl Daemon {
     fn run(&self) -> Command {
         let mut command = self.command();
         let trace = self.trace_path();
-        command.args(["run", "--simulate", "--trace"]).arg(trace).args(&self.arguments).stdin(Stdio::null());
+        command.args(["run", "--trace"]).arg(trace).args(self.simulate.then_some("--simulate"));
+        command.args(&self.arguments).stdin(Stdio::null());
         command
     }
 
     /// Starts the daemon and waits for its first reading.
     pub(crate) fn start(&mut self) -> &mut Self {
+        self.start_until("the first reading", |status| status["sensor"]["temperature_c"].is_number())
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub(crate) fn start_without_reading(&mut self) -> &mut Self {
+        self.start_until("an answer", |_| true)
+    }
+
+    fn start_until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> &mut Self {
         let log = File::options().create(true).append(true).open(self.folder().join("log")).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
         let child = self.run().stdout(log).stderr(errors).spawn().expect("the binary starts");
         self.child = Some(child);
         let log = self.folder().join("log");
-        wait_until(&format!("the first reading (log: {})", log.display()), || {
-            self.status().is_some_and(|status| status["sensor"]["temperature_c"].is_number())
-        });
+        wait_until(&format!("{what} (log: {})", log.display()), || self.status().is_some_and(|status| is_so(&status)));
         self
     }
 

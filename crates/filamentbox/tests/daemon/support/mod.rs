@@ -10,7 +10,7 @@ mod daemon;
 mod faults;
 mod servers;
 
-pub(crate) use daemon::Daemon;
+pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, VictoriaServer};
 

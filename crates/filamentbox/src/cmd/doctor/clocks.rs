@@ -1,0 +1,110 @@
+//! The wall clock. Decisions never use it; the time on every sample comes from it.
+
+use filamentbox_core::time::UnixTime;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::finding::{Check, Finding, run, say};
+use super::pins::append;
+use super::system::System;
+
+const GROUP: &str = "clock";
+const YEAR: Check = Check::working(GROUP, "clock-year", "date");
+const SYNCHRONISED: Check = Check::working(GROUP, "clock-synchronised", "synchronised");
+const AT_BOOT: Check = Check::working(GROUP, "clock-at-boot", "after power-up");
+
+/// A clock that shows less (2025-01-01) has not been set since power-up.
+const PLAUSIBLE_MS: i64 = 1_735_689_600_000;
+/// systemd-timesyncd makes this file when it has set the clock (systemd-timesyncd.service(8)).
+const SYNCHRONISED_FLAG: &str = "/run/systemd/timesync/synchronized";
+/// Programs that keep the clock and do not tell where it can be read without privileges.
+const OTHER_KEEPERS: [(&str, &str); 3] =
+    [("chrony.service", "chronyc tracking"), ("chronyd.service", "chronyc tracking"), ("ntpsec.service", "ntpq -p")];
+
+pub(super) fn checks(system: &System) -> Vec<Finding> {
+    vec![year(system.machine.wall()), synchronised(system), at_boot(system)]
+}
+
+fn year(wall: Option<UnixTime>) -> Finding {
+    let shown = wall.and_then(|wall| Timestamp::from_millisecond(wall.millis()).ok());
+    let text = shown.map_or("no time".to_owned(), |at| at.to_zoned(TimeZone::UTC).strftime("%F %T UTC").to_string());
+    if wall.is_some_and(|wall| wall.millis() >= PLAUSIBLE_MS) {
+        return YEAR.ok(format!("the clock shows {text}"));
+    }
+    YEAR.fail(format!("the clock shows {text}, so samples get their times only when it is set"))
+        .mend([say("connect the network and let the clock be set:"), run("sudo timedatectl set-ntp true")])
+}
+
+fn synchronised(system: &System) -> Finding {
+    if system.exists(SYNCHRONISED_FLAG) {
+        return SYNCHRONISED.ok("set from the network since power-up");
+    }
+    if let Some((unit, question)) = OTHER_KEEPERS.into_iter().find(|(unit, _)| system.runs_unit(unit)) {
+        return SYNCHRONISED.skip(format!("{unit} keeps the clock and is not asked here; ask it: {question}"));
+    }
+    let mend = [
+        run("sudo timedatectl set-ntp true"),
+        say("needs the network; this shows the state, a minute later:"),
+        run("timedatectl status"),
+    ];
+    if system.runs_unit("systemd-timesyncd.service") {
+        return SYNCHRONISED.warn("not set from the network yet: times of samples may be wrong").mend(mend);
+    }
+    SYNCHRONISED.warn("no program that sets the clock from the network is seen to run").mend(mend)
+}
+
+fn at_boot(system: &System) -> Finding {
+    let model = system.model();
+    if system.exists("/dev/rtc0") || system.exists("/dev/rtc") {
+        // A Pi 5's clock chip forgets the time with the power unless it has a battery.
+        let needs_battery = model.is_some_and(|model| model.has_rp1());
+        let battery = if needs_battery { ", which runs on without power only if its battery is connected" } else { "" };
+        return AT_BOOT.ok(format!("there is a clock chip{battery}"));
+    }
+    let is_kept = system.exists("/etc/fake-hwclock.data") || system.exists("/var/lib/systemd/timesync/clock");
+    let shows = if is_kept { "the time of the last shutdown" } else { "a time long past" };
+    let found = format!("there is no clock chip: after power-up the clock shows {shows}, until the network sets it");
+    if system.exists(SYNCHRONISED_FLAG) {
+        return AT_BOOT.ok(found);
+    }
+    let finding = AT_BOOT.warn(found).mend([say("let the network be there at power-up")]);
+    if model.is_none() {
+        return finding;
+    }
+    let overlay = append("dtoverlay=i2c-rtc,ds3231", system.boot_config_path());
+    finding.mend([say("or fit a clock chip, such as a DS3231 on the I2C bus, and add:")]).mend(overlay)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Status;
+    use super::super::testing::{Tree, statuses};
+    use super::*;
+
+    #[test]
+    fn a_plausible_year_on_both_sides() {
+        assert_eq!(year(Some(UnixTime::from_millis(PLAUSIBLE_MS))).status, Status::Ok);
+        assert_eq!(year(Some(UnixTime::from_millis(PLAUSIBLE_MS - 1))).status, Status::Fail);
+        assert_eq!(year(None).status, Status::Fail);
+    }
+
+    #[test]
+    fn who_sets_the_clock() {
+        let flag = "run/systemd/timesync/synchronized";
+        let status = |tree: Tree| statuses(&checks(&tree.system()), "clock-synchronised");
+        assert_eq!(status(Tree::pi_4()), [Status::Ok]);
+        assert_eq!(status(Tree::pi_4().without(flag)), [Status::Warn]);
+        let chrony = "sys/fs/cgroup/system.slice/chrony.service/cgroup.procs";
+        assert_eq!(status(Tree::pi_4().without(flag).file(chrony, "")), [Status::Skip]);
+    }
+
+    #[test]
+    fn what_the_clock_shows_after_power_up() {
+        let status = |tree: Tree| statuses(&checks(&tree.system()), "clock-at-boot");
+        let flag = "run/systemd/timesync/synchronized";
+        assert_eq!(status(Tree::pi_4()), [Status::Ok]);
+        assert_eq!(status(Tree::pi_4().without(flag)), [Status::Warn]);
+        assert_eq!(status(Tree::pi_4().without(flag).file("dev/rtc0", "")), [Status::Ok]);
+        assert_eq!(status(Tree::pc().without(flag).without("dev/rtc0")), [Status::Warn]);
+    }
+}
