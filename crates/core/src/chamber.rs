@@ -248,7 +248,7 @@ impl Chamber {
     /// The right to heat, the fan aside.
     fn assess(&self, now: Monotonic) -> Result<Permit, Inhibit> {
         self.is_latched()?;
-        if let Some(leap) = self.plausibility.distrust() {
+        if let Some(leap) = self.plausibility.distrust(self.config.safety.max_temp_c) {
             return Err(Inhibit::Implausible(leap));
         }
         let permit = self.interlock.assess(now, self.reading.as_ref(), &self.on_time)?;

@@ -142,7 +142,7 @@ impl GpioLines {
 }
 
 impl Lines for GpioLines {
-    fn can_be_moved(&self) -> bool {
+    fn are_real(&self) -> bool {
         true
     }
 

@@ -35,7 +35,7 @@ impl<L: Lines> Guard<L> {
             if let Some(latch) = report.latch {
                 self.memory.latch(&line.name, latch);
             }
-            if self.asked[index] && line.role == Role::Heater {
+            if self.asked[index] && line.role == Role::Heater && self.outputs.are_real() {
                 self.memory.heating(&line.name);
             }
         }

@@ -197,9 +197,9 @@ impl Memory {
         }
     }
 
-    /// Forgets every latch.
+    /// Forgets every latch, and what may lead to one.
     pub(crate) fn reset(&mut self) {
-        self.page.lines.iter_mut().for_each(|record| record.latch = None);
+        self.page.lines.iter_mut().for_each(|record| (record.latch, record.crashes) = (None, [0; CRASHES]));
         self.unreadable = false;
         self.changed = true;
     }

@@ -160,7 +160,7 @@ fn hold(
     let mut sources = Sources { socket, listener, stop: options.stop, timer: wait::timer()? };
     let supervisor = options.supervisor.as_ref();
     let watchdog = supervisor.and_then(|supervisor| supervisor.watchdog).map(|period| period / 3);
-    let beat = watchdog.into_iter().chain(guard.outputs.can_be_moved().then_some(LOOK_EVERY)).min();
+    let beat = watchdog.into_iter().chain(guard.outputs.are_real().then_some(LOOK_EVERY)).min();
     let mut next_beat = beat.map(|beat| clock::now().plus(beat));
     if let Some(supervisor) = supervisor {
         supervisor.tell("READY=1");

@@ -66,8 +66,9 @@ pub enum LineError {
 
 /// Output lines by index. Only [`Lines::claim`] may allocate or wait.
 pub trait Lines {
-    /// Whether anybody else can move a line that is held, so that it has to be looked at also while nothing is asked.
-    fn can_be_moved(&self) -> bool;
+    /// Whether these are pins of a board. Then somebody else can move one that is held, so that it has to be looked at also while nothing
+    /// is asked; and a daemon that dies heating again and again is a danger, not a test.
+    fn are_real(&self) -> bool;
 
     /// Takes line `index`, inactive from the first moment. It was not held before.
     ///
@@ -126,7 +127,7 @@ impl SimulatedView {
 }
 
 impl Lines for SimulatedLines {
-    fn can_be_moved(&self) -> bool {
+    fn are_real(&self) -> bool {
         false
     }
 

@@ -32,9 +32,9 @@ impl<L: Lines> Outputs<L> {
         Self { lines, held: Default::default(), trace }
     }
 
-    /// See [`Lines::can_be_moved`].
-    pub(crate) fn can_be_moved(&self) -> bool {
-        self.lines.can_be_moved()
+    /// See [`Lines::are_real`].
+    pub(crate) fn are_real(&self) -> bool {
+        self.lines.are_real()
     }
 
     /// Takes a line, inactive; the next [`Outputs::apply`] drives it so.

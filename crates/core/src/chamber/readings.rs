@@ -69,7 +69,7 @@ impl Chamber {
 
     fn reject(&mut self, clock: Clock, leap: Leap, events: &mut Vec<Event>) {
         self.recovery.miss();
-        if self.plausibility.distrust().is_some() {
+        if self.plausibility.distrust(self.config.safety.max_temp_c).is_some() {
             self.recovery.lose();
         }
         if self.plausibility.rejected_in_a_row() == 1 {

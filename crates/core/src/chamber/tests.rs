@@ -341,14 +341,26 @@ fn an_outlier_is_no_reading_and_one_event() {
 fn three_rejected_readings_refuse_the_heat_though_the_last_good_one_is_young() {
     let mut bench = Bench::new();
     bench.at(5.0).sample(19.0, 40.0);
-    for (seconds, temperature_c, outputs) in [(6.0, 60.0, "HF"), (7.0, 90.0, "HF"), (8.0, -20.0, "hF")] {
+    for (seconds, temperature_c, outputs) in [(6.0, 60.0, "HF"), (7.0, 69.9, "HF"), (8.0, -20.0, "hF")] {
         bench.at(seconds).sample(temperature_c, 40.0);
         assert_eq!(bench.outputs(), outputs, "at {seconds} s");
     }
-    assert_eq!(bench.told("heat refused: 3 readings in a row or more are not believed: "), 1, "{:?}", bench.events);
+    assert_eq!(bench.told("heat refused: what the sensor says is not believed: "), 1, "{:?}", bench.events);
     assert!(bench.snapshot().heat_inhibited.expect("refused").contains("-20.00 °C follows on 19.00 °C within 3.0 s"));
     for (seconds, outputs) in [(13.0, "hF"), (18.0, "hF"), (22.9, "hF"), (23.0, "HF")] {
         bench.at(seconds).sample(19.0, 40.0);
+        assert_eq!(bench.outputs(), outputs, "at {seconds} s");
+    }
+}
+
+#[test]
+fn one_rejected_reading_at_the_cut_off_refuses_the_heat_at_once() {
+    let mut bench = Bench::new();
+    bench.at(5.0).sample(19.0, 40.0);
+    for (seconds, temperature_c, outputs) in
+        [(6.0, 69.99, "HF"), (7.0, 19.0, "HF"), (8.0, 70.0, "hF"), (9.0, 19.0, "hF")]
+    {
+        bench.at(seconds).sample(temperature_c, 40.0);
         assert_eq!(bench.outputs(), outputs, "at {seconds} s");
     }
 }

@@ -342,10 +342,11 @@ pub(in crate::config) mod tests {
     use super::super::{KeySpec, Kind, Layer, Registry, Source};
     use super::*;
 
-    /// Stand-ins for the two keys whose choices come from the registries of sensors and sinks.
-    static CHOICES: [KeySpec; 2] = [
+    /// Stand-ins for keys that come from the registries of sensors and sinks.
+    static CHOICES: [KeySpec; 3] = [
         KeySpec::new("sensor.type", Kind::Choice(&["auto", "simulated", "dht22"]), "auto", "", ""),
         KeySpec::new("database.type", Kind::Choices(&["none", "a", "b"]), "none", "", ""),
+        KeySpec::new("sensor.gpio_pin", Kind::Integer { min: 0, max: 27 }, "4", "", ""),
     ];
 
     pub(in crate::config) fn registry() -> Registry {

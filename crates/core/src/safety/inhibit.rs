@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::interlock::COLD_C;
-use super::plausibility::REJECTED_IN_A_ROW;
 use super::{LatchReason, Leap, SENSOR_RANGE_MARGIN_C};
 use crate::event::Severity;
 use crate::time::Monotonic;
@@ -32,8 +31,8 @@ pub enum Inhibit {
         /// The cut-off, in °C.
         cut_off_c: f64,
     },
-    /// Readings were not believed, too many in a row.
-    #[error("{REJECTED_IN_A_ROW} readings in a row or more are not believed: {0}")]
+    /// Readings are not believed: too many in a row, or one at the cut-off.
+    #[error("what the sensor says is not believed: {0}")]
     Implausible(Leap),
     /// No reading since the start.
     #[error("no reading yet")]

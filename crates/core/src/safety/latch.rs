@@ -15,6 +15,9 @@ pub enum LatchReason {
     /// Raised by the guard: the daemon died again and again while it heated.
     #[error("the daemon ended unexpectedly several times while heating; see its log")]
     CrashLoop,
+    /// Raised by the guard: it cannot read what it has latched.
+    #[error("the relay guard cannot read which outputs are latched; look at the box and at the guard's state file")]
+    StateUnreadable,
     /// Raised by the interlock: the box warms, or does not cool, although the heater is off.
     #[error(
         "the box warms or does not cool although the heater is off: the relay may be stuck. PULL THE PLUG, then check the relay"
@@ -30,10 +33,11 @@ pub enum LatchReason {
 
 impl LatchReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::LineFault,
         Self::OverTemperature,
         Self::CrashLoop,
+        Self::StateUnreadable,
         Self::RelayStuck,
         Self::NotWarming,
         Self::SensorFrozen,

@@ -107,15 +107,19 @@ impl Plausibility {
         self.rejected.map_or(0, |row| row.in_a_row)
     }
 
-    /// The latest change that was not believed, when too many in a row were not.
-    pub fn distrust(&self) -> Option<Leap> {
-        self.rejected.filter(|row| row.in_a_row >= REJECTED_IN_A_ROW).map(|row| row.leap)
+    /// The latest change that was not believed, when nothing may be heated for it: too many in a row were not, or it shows the cut-off
+    /// (hot air that is not believed is still no air to heat).
+    pub fn distrust(&self, cut_off_c: f64) -> Option<Leap> {
+        let is_hot = |row: &Row| row.last.temperature.degrees() >= cut_off_c;
+        self.rejected.filter(|row| row.in_a_row >= REJECTED_IN_A_ROW || is_hot(row)).map(|row| row.leap)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CUT_OFF_C: f64 = 86.0;
 
     fn judge(plausibility: &mut Plausibility, second: f64, temperature_c: f64) -> Belief {
         let at = Monotonic::ZERO + Duration::from_secs_f64(1000.0 + second);
@@ -131,7 +135,7 @@ mod tests {
             .map(|(second, temperature_c)| match judge(&mut plausibility, *second, *temperature_c) {
                 Belief::Believed => 'b',
                 Belief::NewLevel => 'N',
-                Belief::Rejected(_) if plausibility.distrust().is_some() => 'X',
+                Belief::Rejected(_) if plausibility.distrust(CUT_OFF_C).is_some() => 'X',
                 Belief::Rejected(_) => 'r',
             })
             .collect();
@@ -157,13 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn one_at_the_cut_off_is_enough() {
+        check(&[(0.0, 20.0), (5.0, 85.99), (10.0, 86.0), (15.0, 20.0)], "brXb");
+    }
+
+    #[test]
     fn an_outlier_changes_nothing() {
         check(&[(0.0, 20.0), (5.0, 85.0), (10.0, 20.1), (15.0, -40.0), (20.0, 85.0), (25.0, 20.2)], "brbrrb");
     }
 
     #[test]
     fn three_in_a_row_are_distrusted() {
-        check(&[(0.0, 20.0), (5.0, 85.0), (10.0, 150.0), (15.0, -40.0), (20.0, 90.0), (25.0, 20.0)], "brrXXb");
+        check(&[(0.0, 20.0), (5.0, 85.0), (10.0, 55.0), (15.0, -40.0), (20.0, 90.0), (25.0, 20.0)], "brrXXb");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(super) fn to_guard(reason: LatchReason) -> Latch {
         LatchReason::LineFault => Latch::LineFault,
         LatchReason::OverTemperature => Latch::OverTemperature,
         LatchReason::CrashLoop => Latch::CrashLoop,
+        LatchReason::StateUnreadable => Latch::StateUnreadable,
         LatchReason::RelayStuck => Latch::RelayStuck,
         LatchReason::NotWarming => Latch::NotWarming,
         LatchReason::SensorFrozen => Latch::SensorFrozen,
