@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -169,11 +169,6 @@ impl Daemon {
         }
     }
 
-    /// The event log's messages, newest first.
-    pub(crate) fn events(&self) -> String {
-        self.ask(&["events"])
-    }
-
     /// The log so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -181,11 +176,6 @@ impl Daemon {
 
     fn log_path(&self) -> PathBuf {
         self.folder.join("log")
-    }
-
-    /// The data folder.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
     }
 }
 

@@ -14,7 +14,7 @@ use super::i2c::Stub;
 use super::random::Random;
 
 /// The chip takes over a new state so often.
-const STEP: Duration = Duration::from_millis(500);
+const STEP: Duration = Duration::from_secs(1);
 /// Seconds until the element has come 63 % nearer to its goal.
 const ELEMENT_S: f64 = 30.0;
 /// The element's goal while powered, in °C above the air.

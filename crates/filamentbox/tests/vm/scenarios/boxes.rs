@@ -50,14 +50,6 @@ impl HeatedBox {
         self.daemon.start();
         clock::wait_until("the heater is on", Duration::from_secs(60), || self.heats());
     }
-
-    /// Waits until the daemon's state says so.
-    #[track_caller]
-    pub(super) fn wait_for_state(&self, pointer: &str, expected: &str, limit: Duration) {
-        clock::wait_until(&format!("{pointer} says {expected:?}"), limit, || {
-            self.daemon.state(pointer).to_string().contains(expected)
-        });
-    }
 }
 
 /// A daemon that reads this chip every second and wants 45 to 47 °C.

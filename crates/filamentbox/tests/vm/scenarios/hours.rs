@@ -21,9 +21,11 @@ fn hours_of_heating_keep_the_band() {
     heated.daemon.set("data_collection.read_interval", "5");
     heated.start_heating();
     clock::wait_until("the band is reached", 60 * MINUTE, || heated.world.air_c() > 45.0);
+    // The element is hot from the long way up.
+    clock::pass(20 * MINUTE);
     let start = clock::now();
     let (mut lowest, mut highest, mut switched, mut was_on) = (f64::MAX, f64::MIN, 0, heated.heats());
-    let hours = 4.0;
+    let hours = 3.0;
     while (clock::now() - start).as_secs_f64() < hours * 3600.0 {
         clock::pass(Duration::from_secs(5));
         let air_c = heated.world.air_c();
@@ -33,7 +35,7 @@ fn hours_of_heating_keep_the_band() {
     }
     measured(&format!("{hours} h of heating: {lowest:.2} to {highest:.2} °C, the heater switched {switched} times"));
     // The band is 45 to 47 °C; the element is half a minute late on either side.
-    assert!(lowest > 44.0 && highest < 50.0, "{lowest} to {highest}");
+    assert!(lowest > 44.0 && highest < 49.5, "{lowest} to {highest}");
     assert!(switched >= 4, "the heater was never switched");
     assert!(heated.daemon.state("/safety/faults").as_array().is_some_and(Vec::is_empty), "a fault in a sound box");
     assert!(heated.daemon.stop().success());
@@ -45,7 +47,7 @@ fn hours_of_heating_keep_the_band() {
 fn latches(heated: &mut HeatedBox, what: &str, words: &str, limit: Duration, mend: impl Fn(&HeatedBox)) {
     let broken = clock::now();
     clock::wait_until(&format!("{what}: {words:?}"), limit, || {
-        heated.daemon.state("/safety").to_string().contains(words) && !heated.heats()
+        heated.daemon.state("/safety/faults").to_string().contains(words) && !heated.heats()
     });
     measured(&format!(
         "{what}: latched after {:.0} s: {}",

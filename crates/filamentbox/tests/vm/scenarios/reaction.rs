@@ -17,6 +17,7 @@ pub(super) const ALL: &[Scenario] = scenarios![
     a_stopped_daemon_loses_its_lease,
     a_killed_guard_lets_go,
     a_stopped_guard_is_killed,
+    a_line_that_outlives_its_guard_is_driven_off,
     a_daemon_that_dies_again_and_again_is_latched,
 ];
 
@@ -89,7 +90,8 @@ fn a_killed_daemon_lets_go() {
 
 fn a_stopped_daemon_loses_its_lease() {
     let step = Duration::from_millis(1);
-    measure("kill -STOP of the daemon", Duration::from_millis(2500), step, |heated| {
+    // The lease, which may have been renewed just then, and as long as the guard takes to notice anything.
+    measure("kill -STOP of the daemon", Duration::from_millis(2500 + 20), step, |heated| {
         heated.daemon.signal(Signal::STOP);
     });
 }
@@ -108,6 +110,30 @@ fn a_stopped_guard_is_killed() {
         let guard = heated.daemon.guard_pid().expect("a guard");
         kill_process(guard, Signal::STOP).expect("the guard can be signalled");
     });
+}
+
+/// A Raspberry Pi keeps a line as it was when its process dies; the pull does that here. So the daemon drives it itself.
+fn a_line_that_outlives_its_guard_is_driven_off() {
+    for (signal, what, limit) in
+        [(Signal::KILL, "kill -9", Duration::from_secs(1)), (Signal::STOP, "kill -STOP", Duration::from_secs(4))]
+    {
+        let mut heated = HeatedBox::new();
+        heated.bank.pull(HEATER, true);
+        heated.start_heating();
+        let guard = heated.daemon.guard_pid().expect("a guard");
+        let trace = Trace::start(&heated.bank);
+        let struck = clock::now();
+        kill_process(guard, signal).expect("the guard can be signalled");
+        let guard = i64::from(guard.as_raw_nonzero().get());
+        let driven_off = || {
+            let mut changes = trace.changes(HEATER).into_iter();
+            changes.find(|change| i64::from(change.by) != guard && !change.level)
+        };
+        clock::wait_until("the daemon drives the line itself", 2 * limit, || driven_off().is_some());
+        let took = driven_off().expect("just seen").at - struck;
+        measured(&format!("{what} of the guard, on a line that stays as it was: driven off after {took:?}"));
+        assert!(took <= limit, "{what}: {took:?}");
+    }
 }
 
 fn a_daemon_that_dies_again_and_again_is_latched() {
