@@ -25,7 +25,7 @@ fn hours_of_heating_keep_the_band() {
     clock::pass(20 * MINUTE);
     let start = clock::now();
     let (mut lowest, mut highest, mut switched, mut was_on) = (f64::MAX, f64::MIN, 0, heated.heats());
-    let hours = 3.0;
+    let hours = 2.0;
     while (clock::now() - start).as_secs_f64() < hours * 3600.0 {
         clock::pass(Duration::from_secs(5));
         let air_c = heated.world.air_c();

@@ -22,7 +22,7 @@ pub(super) const ALL: &[Scenario] = scenarios![
 ];
 
 /// Kills of each kind, each with a fresh daemon.
-const KILLS: u32 = 25;
+const KILLS: u32 = 20;
 
 /// Kills or stops something while the heater is on, many times, and measures how long the line stays active.
 fn measure(what: &str, limit: Duration, step: Duration, strike: impl Fn(&mut HeatedBox)) {
