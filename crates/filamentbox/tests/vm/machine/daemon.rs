@@ -151,8 +151,8 @@ impl Daemon {
     pub(crate) fn sample_before(&self, moment: Duration) -> Option<Duration> {
         let trace = std::fs::read_to_string(self.folder.join("trace")).ok()?;
         let samples = trace.lines().filter(|line| line.contains(" sample "));
-        let times = samples.filter_map(|line| line.split(' ').next()?.parse().ok()).map(Duration::from_secs_f64);
-        times.filter(|time| *time <= moment).last()
+        let mut times = samples.filter_map(|line| line.split(' ').next()?.parse().ok()).map(Duration::from_secs_f64);
+        times.rfind(|time| *time <= moment)
     }
 
     /// Kills daemon and guard, whatever state they are in, and waits for the daemon.
