@@ -4,7 +4,7 @@ DEMO_DIR ?= target/demo
 PROFILE ?= quick
 BINARY = target/$(PROFILE)/filamentbox
 
-.PHONY: help build run test soak bench check docs clean
+.PHONY: help build run test soak vm bench check docs clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,9 +20,15 @@ test: ## Everything: installs the real servers that the tests need, then runs al
 	scripts/install-test-servers.sh
 	FILAMENTBOX_REQUIRE_SERVERS=1 cargo test --locked --workspace
 	$(MAKE) soak
+	$(MAKE) vm
 
 soak: ## The long tests only: a simulated year, outages and kill -9 against real servers
 	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_SOAK=1 cargo test --locked --workspace --profile quick -- soak
+
+vm: ## The program against the kernel's GPIO, I2C and IIO, in a virtual machine (x86-64 Debian or Ubuntu; ONLY=part of a name)
+	scripts/install-test-servers.sh
+	scripts/vm-kernel.sh target/vm || [ $$? -eq 3 ]
+	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_VM=1 cargo test --locked -p filamentbox --profile quick --test vm -- $(ONLY)
 
 bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate; printed, never asserted
 	scripts/install-test-servers.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the real servers that the tests start for themselves. Nothing is started here, and nothing stays running.
+# Installs the real servers that the tests start for themselves, and the emulator of the virtual machine. Nothing is started here, and nothing stays running.
 set -euo pipefail
 
 packages=()
@@ -7,6 +7,13 @@ command -v influxd >/dev/null || packages+=(influxdb)
 command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
 command -v pgrep >/dev/null || packages+=(procps)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
+# The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.
+if [ "$(uname -m)" = x86_64 ]; then
+  command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
+  command -v busybox >/dev/null || packages+=(busybox-static)
+  command -v /sbin/depmod >/dev/null || packages+=(kmod)
+  command -v make >/dev/null || packages+=(make)
+fi
 if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
 
 if ! command -v apt-get >/dev/null; then
