@@ -2,8 +2,11 @@
 //!
 //! The answer (Aosong, AM2302 product manual and DHT11 data sheet 1.3): the sensor pulls the line low for 80 µs and lets it rise for 80,
 //! then sends 40 bits, each 50 µs low and then high for 26 to 28 µs (0) or 70 µs (1), and ends with 50 µs low. From one falling
-//! edge to the next that is about 160 µs once, then 40 times about 77 or about 120. The last 41 falling edges hold all of it, so
-//! edges that are lost before them, or that come from the start signal, do not matter.
+//! edge to the next that is about 160 µs once, then 40 times about 77 or about 120. So 41 falling edges hold all of it: the first
+//! one may be lost, and edges that come from the start signal do not matter.
+//!
+//! The checksum alone does not tell where a frame begins. Of many frames the same bits, read one place further on, have a right
+//! checksum too, and say double (40 % and 24 °C become 80 % and 48 °C). So the gap before the bits decides, where it was seen.
 
 use filamentbox_core::sample::NoData;
 
@@ -15,6 +18,8 @@ const BITS: usize = 40;
 const THRESHOLD_NS: u64 = 99_000;
 /// No bit is shorter or longer, late interrupts included. The first, longer gap of an answer is no bit.
 const BIT_NS: std::ops::RangeInclusive<u64> = 40_000..=150_000;
+/// The gap before the first bit, late interrupts included. The first bit of all, a 0 in any air, is shorter.
+const RESPONSE_NS: std::ops::RangeInclusive<u64> = 130_000..=200_000;
 
 /// The five bytes of a frame, the checksum among them and right.
 pub type Frame = [u8; 5];
@@ -38,16 +43,21 @@ pub fn frame(falling_edges_ns: &[u64]) -> Result<Frame, NoData> {
         return Err(NoData::TimedOut);
     }
     let gaps: Vec<u64> = falling_edges_ns.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-    let candidates = gaps.windows(BITS).rev().filter(|window| window.iter().all(|gap| BIT_NS.contains(gap)));
-    let mut is_damaged = false;
-    for window in candidates {
-        let bytes = bytes(window);
-        if is_checksum_right(bytes) {
-            return Ok(bytes);
-        }
-        is_damaged = true;
+    let beginnings = 0..(gaps.len() + 1).saturating_sub(BITS);
+    let mut beginnings: Vec<usize> =
+        beginnings.filter(|at| gaps[*at..][..BITS].iter().all(|gap| BIT_NS.contains(gap))).collect();
+    let is_after_response = |at: &usize| *at > 0 && RESPONSE_NS.contains(&gaps[at - 1]);
+    if beginnings.iter().any(is_after_response) {
+        beginnings.retain(is_after_response);
     }
-    if is_damaged {
+    let mut frames: Vec<Frame> = beginnings.iter().map(|at| bytes(&gaps[*at..][..BITS])).collect();
+    frames.retain(|frame| is_checksum_right(*frame));
+    frames.dedup();
+    if let [frame] = frames[..] {
+        return Ok(frame);
+    }
+    // Damaged, or more than one that could be it.
+    if !beginnings.is_empty() {
         return Err(NoData::Checksum);
     }
     let bits = gaps.iter().filter(|gap| BIT_NS.contains(gap)).count();

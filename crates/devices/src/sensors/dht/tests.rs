@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use proptest::prelude::Just;
+
 use super::*;
 
 const MODELS: [DhtModel; 2] = [DhtModel::Dht22, DhtModel::Dht11];
@@ -100,6 +102,23 @@ proptest::proptest! {
     }
 
     #[test]
+    fn a_stray_edge_makes_no_other_frame(
+        bytes in proptest::prelude::prop_oneof![Just([0x28, 0, 0x18, 0]), Just([1, 0x90, 0, 0x64]), proptest::array::uniform4(0_u8..128)],
+        jitter in proptest::collection::vec(0_u64..16_000, 42),
+        lost in 0_usize..2,
+        after in 30_000_u64..180_000,
+    ) {
+        // Behind a frame, as of a line that rises slowly: the bits read one place further on may have a right checksum too.
+        let frame = with_sum(bytes);
+        let mut edges: Vec<u64> = falling_edges(frame).iter().zip(&jitter).map(|(edge, jitter)| edge + jitter).skip(lost).collect();
+        edges.push(edges.last().expect("edges") + after);
+        match decode::frame(&edges) {
+            Ok(found) => proptest::prop_assert_eq!(found, frame),
+            Err(reason) => proptest::prop_assert!(lost == 1, "{reason}: the gap before the bits shows where they begin"),
+        }
+    }
+
+    #[test]
     fn no_edges_make_it_panic(edges: Vec<u64>) {
         let _ = decode::frame(&edges);
     }
@@ -127,6 +146,19 @@ proptest::proptest! {
         proptest::prop_assert!(as_dht11.is_err());
         proptest::prop_assert!(decode::reading(DhtModel::Dht22, with_sum([pct, 0, c, 0])).is_err());
     }
+}
+
+#[test]
+fn the_same_bits_one_place_further_on_are_no_frame() {
+    // 40 % and 24 °C, which shifted by a place say 80 % and 48 °C with a right checksum.
+    let frame = with_sum([40, 0, 24, 0]);
+    let mut edges = falling_edges(frame);
+    edges.push(edges[41] + 60_000);
+    assert_eq!(decode::frame(&edges), Ok(frame), "the gap before the bits shows where they begin");
+    assert_eq!(decode::frame(&edges[1..]), Err(NoData::Checksum), "nothing shows which of the two it is");
+    edges.truncate(41);
+    assert!(decode::frame(&edges).is_err(), "the last edge is lost");
+    assert!(decode::frame(&edges[1..]).is_err(), "the first and the last edge are lost");
 }
 
 /// A line that answers with frames, and a clock that goes while it pauses.
