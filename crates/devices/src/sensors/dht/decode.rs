@@ -92,11 +92,18 @@ pub fn reading(model: DhtModel, frame: Frame) -> Result<Reading, NoData> {
     in_range.ok_or_else(|| NoData::Implausible(outlandish(model, frame)))
 }
 
-/// Humidity and temperature as 16-bit words of tenths, the temperature with a sign bit (AM2302 product manual).
+/// Humidity and temperature as 16-bit words of tenths, the temperature with a sign bit (AM2302 product manual). Some clones write a
+/// temperature below 0 °C as two's complement; as the manual's it would be below -1600 °C, so the two cannot be confused.
 fn dht22([humidity_high, humidity_low, temperature_high, temperature_low, _]: Frame) -> Option<Reading> {
-    let magnitude = i32::from(u16::from_be_bytes([temperature_high & 0x7f, temperature_low]));
+    let word = i16::from_be_bytes([temperature_high, temperature_low]);
+    let is_complement = temperature_high & 0xc0 == 0xc0;
+    let (magnitude, is_negative) = (i32::from(word & 0x7fff), word < 0);
     Some(Reading {
-        deci_c: if temperature_high & 0x80 == 0 { magnitude } else { -magnitude },
+        deci_c: match (is_complement, is_negative) {
+            (true, _) => i32::from(word),
+            (false, true) => -magnitude,
+            (false, false) => magnitude,
+        },
         deci_pct: i32::from(u16::from_be_bytes([humidity_high, humidity_low])),
     })
 }

@@ -161,6 +161,24 @@ fn the_same_bits_one_place_further_on_are_no_frame() {
     assert!(decode::frame(&edges[1..]).is_err(), "the first and the last edge are lost");
 }
 
+#[test]
+fn both_ways_to_write_a_negative_temperature_are_read() {
+    let read = |[high, low]: [u8; 2]| {
+        decode::reading(DhtModel::Dht22, with_sum([2, 0x92, high, low])).map(|reading| reading.deci_c)
+    };
+    for deci_c in 1..=400_u16 {
+        assert_eq!(
+            read((0x8000 | deci_c).to_be_bytes()),
+            Ok(-i32::from(deci_c)),
+            "sign and magnitude, as the manual says"
+        );
+        assert_eq!(read((-i32::from(deci_c) as i16).to_be_bytes()), Ok(-i32::from(deci_c)), "two's complement");
+    }
+    for outside in [0x8000 | 401, -401_i16 as u16, 0xc000, 0xbfff] {
+        assert!(read(outside.to_be_bytes()).is_err(), "{outside:#x}");
+    }
+}
+
 /// A line that answers with frames, and a clock that goes while it pauses.
 struct FakeLine {
     answers: Arc<Mutex<VecDeque<Vec<u64>>>>,
