@@ -280,6 +280,30 @@ fn a_caller_who_comes_late_does_not_wait() {
 }
 
 #[test]
+fn what_it_measured_long_ago_is_no_reading() {
+    let mut bench = bench(DhtModel::Dht22);
+    bench.read(&[answer(210, 400), answer(210, 400)]).expect("a reading");
+    bench.nanos.fetch_add(600_000_000_000, Ordering::Relaxed);
+    let asked = bench.asked();
+    assert_eq!(
+        bench.read(&[answer(210, 400), answer(230, 420)]),
+        Ok((2300, 4200)),
+        "the first frame is ten minutes old"
+    );
+    assert_eq!(bench.asked(), asked + 2);
+    bench.nanos.fetch_add(600_000_000_000, Ordering::Relaxed);
+    assert_eq!(
+        bench.read(&[answer(230, 420)]),
+        Err(NoData::TimedOut),
+        "and is not given out when the second is missing"
+    );
+    bench.nanos.fetch_add(600_000_000_000, Ordering::Relaxed);
+    let asked = bench.asked();
+    assert_eq!(bench.read(&[]), Err(NoData::TimedOut));
+    assert_eq!(bench.asked(), asked + 1, "nothing that is absent is asked twice");
+}
+
+#[test]
 fn a_jump_is_believed_when_the_next_frame_says_the_same() {
     let mut bench = bench(DhtModel::Dht22);
     bench.read(&[answer(210, 400), answer(210, 400)]).expect("a reading");
