@@ -14,8 +14,9 @@ use super::DhtModel;
 
 /// Bits of a frame; so many gaps between falling edges hold them.
 const BITS: usize = 40;
-/// Longer is a 1. Halfway between 77 and 120 µs, both of which the sheets allow to wander by about 10.
-const THRESHOLD_NS: u64 = 99_000;
+/// From one falling edge to the next, as a rule: a 0, a 1. Both may be off by about 10 µs, and are off together.
+const USUAL_NS: [i64; 2] = [77_000, 120_000];
+const USUAL_THRESHOLD_NS: i64 = (USUAL_NS[0] + USUAL_NS[1]) / 2;
 /// No bit is shorter or longer, late interrupts included. The first, longer gap of an answer is no bit.
 const BIT_NS: std::ops::RangeInclusive<u64> = 40_000..=150_000;
 /// The gap before the first bit, late interrupts included. The first bit of all, a 0 in any air, is shorter.
@@ -65,11 +66,20 @@ pub fn frame(falling_edges_ns: &[u64]) -> Result<Frame, NoData> {
 }
 
 fn bytes(gaps: &[u64]) -> Frame {
+    let threshold = threshold_ns(gaps);
     let mut bytes = [0; 5];
     for (index, gap) in gaps.iter().enumerate() {
-        bytes[index / 8] = bytes[index / 8] << 1 | u8::from(*gap > THRESHOLD_NS);
+        bytes[index / 8] = bytes[index / 8] << 1 | u8::from(gap.cast_signed() > threshold);
     }
     bytes
+}
+
+/// Longer is a 1 of this sensor: the usual threshold, moved by as much as its bits are longer or shorter than usual. A few that
+/// are taken for the other kind here hardly move it.
+fn threshold_ns(gaps: &[u64]) -> i64 {
+    let off = |gap: i64| gap - USUAL_NS[usize::from(gap > USUAL_THRESHOLD_NS)];
+    let total: i64 = gaps.iter().map(|gap| off(gap.cast_signed())).sum();
+    USUAL_THRESHOLD_NS + total / BITS as i64
 }
 
 fn is_checksum_right([a, b, c, d, sum]: Frame) -> bool {

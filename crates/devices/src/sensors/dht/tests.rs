@@ -102,6 +102,27 @@ proptest::proptest! {
     }
 
     #[test]
+    fn slow_and_quick_sensors_are_read_on_a_busy_machine_too(
+        bytes in proptest::array::uniform4(0_u8..128),
+        zero in 70_000_u64..=85_000,
+        more in 43_000_u64..=46_000,
+        delays in proptest::collection::vec(0_u64..16_000, 42),
+    ) {
+        // The ends of what the AM2302 product manual allows: a 0 takes 48 + 22 to 55 + 30 µs, a 1 takes 48 + 68 to 55 + 75.
+        let frame = with_sum(bytes);
+        let mut ones = 0;
+        let mut stretch = |(index, edge): (usize, u64)| {
+            let bits = index.saturating_sub(1);
+            if bits > 0 && frame[(bits - 1) / 8] >> (7 - (bits - 1) % 8) & 1 == 1 { ones += 1; }
+            let usual = 77_000 * bits as u64 + 43_000 * ones;
+            edge - usual + zero * bits as u64 + more * ones
+        };
+        let edges = falling_edges(frame).into_iter().enumerate().map(&mut stretch);
+        let edges: Vec<u64> = edges.zip(&delays).map(|(edge, delay)| edge + delay).collect();
+        proptest::prop_assert_eq!(decode::frame(&edges), Ok(frame));
+    }
+
+    #[test]
     fn a_stray_edge_makes_no_other_frame(
         bytes in proptest::prelude::prop_oneof![Just([0x28, 0, 0x18, 0]), Just([1, 0x90, 0, 0x64]), proptest::array::uniform4(0_u8..128)],
         jitter in proptest::collection::vec(0_u64..16_000, 42),
