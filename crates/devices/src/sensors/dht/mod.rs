@@ -203,8 +203,11 @@ fn is_near(a: Reading, b: Reading) -> bool {
 impl<L: AskedLine> Sensor for Dht<L> {
     fn read(&mut self) -> Result<Measurement, NoData> {
         let is_stale = (self.now)().since(self.asked_at) > FRAME_AGE_MAX;
-        match self.ask() {
-            Ok(_) if is_stale => self.ask(),
+        let mut result = self.ask();
+        if is_stale && result.is_ok() {
+            result = self.ask();
+        }
+        match result {
             // Damaged, or not believed yet: once more. A sensor that is not there is not waited for.
             Err(NoData::Checksum | NoData::Bus(_) | NoData::Implausible(_)) => self.ask(),
             result => result,

@@ -313,6 +313,10 @@ fn what_it_measured_long_ago_is_no_reading() {
     );
     assert_eq!(bench.asked(), asked + 2);
     bench.nanos.fetch_add(600_000_000_000, Ordering::Relaxed);
+    let damaged = falling_edges([1, 0x90, 0, 0xd2, 0]);
+    let answers = [answer(230, 420), damaged, answer(231, 420)];
+    assert_eq!(bench.read(&answers), Ok((2310, 4200)), "a damaged frame after it is made up for");
+    bench.nanos.fetch_add(600_000_000_000, Ordering::Relaxed);
     assert_eq!(
         bench.read(&[answer(230, 420)]),
         Err(NoData::TimedOut),
