@@ -37,7 +37,8 @@ pub struct Reading {
 /// Finds the frame among falling edges, given by their moments in nanoseconds, in order.
 ///
 /// # Errors
-/// [`NoData::TimedOut`] when nothing answered, [`NoData::Bus`] when edges are missing or astray, [`NoData::Checksum`].
+/// [`NoData::TimedOut`] when nothing answered, [`NoData::Implausible`] when edges are missing or astray (not [`NoData::Bus`]: the
+/// line works and need not be opened anew), [`NoData::Checksum`].
 pub fn frame(falling_edges_ns: &[u64]) -> Result<Frame, NoData> {
     // Letting the line go can itself look like an edge or two.
     if falling_edges_ns.len() <= 2 {
@@ -62,7 +63,10 @@ pub fn frame(falling_edges_ns: &[u64]) -> Result<Frame, NoData> {
         return Err(NoData::Checksum);
     }
     let bits = gaps.iter().filter(|gap| BIT_NS.contains(gap)).count();
-    Err(NoData::Bus(format!("{} edges arrived, among them {bits} bits in form; a frame has {BITS}", gaps.len() + 1)))
+    Err(NoData::Implausible(format!(
+        "{} edges arrived, among them {bits} bits in form; a frame has {BITS}",
+        gaps.len() + 1
+    )))
 }
 
 fn bytes(gaps: &[u64]) -> Frame {
