@@ -168,6 +168,8 @@ struct Device {
     folder: PathBuf,
     /// As its file `name` says.
     driver: String,
+    /// See [`parent`].
+    parent: Option<String>,
     temperature: Channel,
     humidity: Channel,
     pressure: Option<Channel>,
@@ -175,12 +177,13 @@ struct Device {
 
 impl Device {
     fn find(folder: PathBuf, names: Names) -> Option<Self> {
-        let driver = fs::read_to_string(folder.join("name")).unwrap_or_default();
+        let driver = driver(&folder);
         Some(Self {
             temperature: Channel::find(&folder, names.temperature)?,
             humidity: Channel::find(&folder, names.humidity)?,
             pressure: names.pressure.and_then(|name| Channel::find(&folder, name)),
-            driver: driver.trim().to_owned(),
+            parent: parent(&folder),
+            driver,
             folder,
         })
     }
@@ -189,13 +192,16 @@ impl Device {
         self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// What the kernel calls the chip on its bus (`1-0076`): unlike the folder's number it stays the same when the driver is
-    /// loaded anew. hwmon links to it, the folder of an IIO device lies in it.
-    fn parent(&self) -> String {
-        let linked = fs::canonicalize(self.folder.join("device"));
-        let parent = linked.or_else(|_| fs::canonicalize(self.folder.join("..")));
-        let name = parent.ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
-        name.unwrap_or_else(|| self.folder_name().to_owned())
+    /// The kernel gives the same number to another device when drivers are loaded anew.
+    fn check_is_same(&self) -> Result<(), NoData> {
+        if driver(&self.folder) == self.driver && parent(&self.folder) == self.parent {
+            return Ok(());
+        }
+        Err(NoData::NotPresent(format!("{} is no longer the {}", self.folder.display(), self.name())))
+    }
+
+    fn name(&self) -> String {
+        format!("{} of the kernel ({})", self.driver, self.parent.as_deref().unwrap_or(self.folder_name()))
     }
 
     /// The driver's name without the address that some devices have behind theirs (`dht11@4`).
@@ -210,6 +216,18 @@ impl Device {
     fn temperature_max_c(&self) -> f64 {
         RANGES.iter().find(|(name, _)| *name == self.chip()).map_or(UNKNOWN_MAX_C, |(_, max)| *max)
     }
+}
+
+fn driver(folder: &Path) -> String {
+    fs::read_to_string(folder.join("name")).unwrap_or_default().trim().to_owned()
+}
+
+/// What the kernel calls the chip on its bus (`1-0076`): unlike the folder's number it stays the same when the driver is loaded
+/// anew. hwmon links to it, the folder of an IIO device lies in it.
+fn parent(folder: &Path) -> Option<String> {
+    let linked = fs::canonicalize(folder.join("device"));
+    let parent = linked.or_else(|_| fs::canonicalize(folder.join(".."))).ok()?;
+    Some(parent.file_name()?.to_str()?.to_owned())
 }
 
 /// Every device, in the order of the kernel's numbers.
@@ -270,6 +288,7 @@ pub struct KernelSensor {
 
 impl Sensor for KernelSensor {
     fn read(&mut self) -> Result<Measurement, NoData> {
+        self.device.check_is_same()?;
         let texts = Texts {
             temperature: self.device.temperature.read()?,
             humidity: self.device.humidity.read()?,
@@ -288,7 +307,7 @@ impl Sensor for KernelSensor {
     }
 
     fn describe(&self) -> String {
-        format!("{} of the kernel ({})", self.device.driver, self.device.parent())
+        self.device.name()
     }
 
     fn traits(&self) -> SensorTraits {
@@ -482,6 +501,28 @@ mod tests {
         let other = opened("soc/1-0077/iio:device0", "iio:device0");
         assert!(matches!(&other, Err(NoData::NotPresent(text)) if text.contains("(1-0077) answers")), "{other:?}");
         assert_eq!(opened("soc/1-0076/iio:device0", "iio:device0"), first, "it came back");
+    }
+
+    #[test]
+    fn another_sensor_under_the_same_number_is_not_read() {
+        let root = machine(&[]);
+        let plug = |device: &str, driver: &str| {
+            let _ = fs::remove_dir_all(root.path().join("sys"));
+            for (file, text) in [("name", driver), ("in_temp_input", "20000"), ("in_humidityrelative_input", "40000")] {
+                write(&root, &format!("devices/{device}/{file}"), text);
+            }
+            link(&root, "bus/iio/devices/iio:device0", device);
+        };
+        plug("soc/1-0076/iio:device0", "bme280");
+        let mut sensor = open(&root, "auto").expect("found");
+        sensor.read().expect("a reading");
+        for (device, driver) in [("soc/1-0077/iio:device0", "bme280"), ("soc/1-0076/iio:device0", "hdc1080")] {
+            plug(device, driver);
+            let result = sensor.read();
+            assert!(matches!(&result, Err(NoData::NotPresent(text)) if text.contains("bme280")), "{result:?}");
+        }
+        plug("soc/1-0076/iio:device0", "bme280");
+        sensor.read().expect("it came back");
     }
 
     #[test]

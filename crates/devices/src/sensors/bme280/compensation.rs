@@ -1,5 +1,6 @@
 //! From the BME280's raw words to physical quantities: the integer formulas of Bosch BST-BME280-DS002, 4.2.3, which the Linux
-//! driver uses too, so that both print the same digits.
+//! driver uses too, so that both print the same digits. One exception: newer kernels than 6.1 (seen in Raspberry Pi's source, after
+//! the driver's rework for 6.11) divide by 256 where the sheet shifts by 8, and so show most temperatures below 0 °C 0.01 °C higher.
 //!
 //! The sheet's code overflows its 32-bit and 64-bit words on words that a disturbed bus can deliver. Here it is the same
 //! arithmetic, shifts and truncations included, in 128 bits, and pressure and humidity are computed for a temperature within

@@ -1,9 +1,9 @@
 //! DHT22 (AM2302) and DHT11: temperature and humidity over one GPIO line.
 //!
 //! A frame's checksum is right by luck once in 256, so a frame that is far from the last one believed is believed only when the
-//! next one says the same. That goes for the first frame too, which has nothing to compare with, and which a sensor that was not
-//! asked for hours fills with the air of hours ago: a DHT answers with what it measured after the previous question. A reading
-//! asks a second time, after the interval that the sensor needs, when the first frame was damaged or is not believed yet.
+//! next one says the same. That goes for the first frame too, which has nothing to compare with. A reading asks a second time, after
+//! the interval that the sensor needs, when the first frame was damaged or is not believed yet, and when the previous question was
+//! long ago: a DHT answers with what it measured after that one (AM2302 product manual: "read twice for the present value").
 
 mod decode;
 
@@ -98,6 +98,8 @@ impl DhtModel {
 
 /// A DHT rounds to a tenth or to a whole number: steady air reads the same for minutes.
 const FROZEN: Frozen = Frozen { readings: 10, time: Duration::from_secs(600) };
+/// A frame is as old as the time since the previous question. Older than this, it is not given out as a reading.
+const FRAME_AGE_MAX: Duration = Duration::from_secs(15);
 /// Nearer than this to the last believed reading, a frame is believed at once.
 const NEAR_DECI_C: u32 = 30;
 /// See [`NEAR_DECI_C`].
@@ -200,7 +202,12 @@ fn is_near(a: Reading, b: Reading) -> bool {
 
 impl<L: AskedLine> Sensor for Dht<L> {
     fn read(&mut self) -> Result<Measurement, NoData> {
-        match self.ask() {
+        let is_stale = (self.now)().since(self.asked_at) > FRAME_AGE_MAX;
+        let mut result = self.ask();
+        if is_stale && result.is_ok() {
+            result = self.ask();
+        }
+        match result {
             // Damaged, or not believed yet: once more. A sensor that is not there is not waited for.
             Err(NoData::Checksum | NoData::Bus(_) | NoData::Implausible(_)) => self.ask(),
             result => result,
