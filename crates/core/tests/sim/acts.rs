@@ -7,7 +7,7 @@ use filamentbox_core::physics::Disturbance;
 use crate::daemon::{Daemon, Pulse};
 use crate::relay::LinkFault;
 use crate::sensor::SensorFault;
-use crate::world::World;
+use crate::world::{HeaterFault, World};
 
 impl World {
     pub(crate) fn command(&mut self, output: OutputKind, wish: Wish) -> Result<(), CommandError> {
@@ -28,12 +28,26 @@ impl World {
 
     pub(crate) fn break_sensor(&mut self, fault: SensorFault) {
         self.note(format!("sensor: {fault:?}"));
-        self.sensor.fault = fault;
+        self.sensor.fail(self.now, fault);
     }
 
     pub(crate) fn break_link(&mut self, fault: LinkFault) {
         self.note(format!("link: {fault:?}"));
         self.relay.fault = fault;
+    }
+
+    pub(crate) fn break_heater(&mut self, fault: HeaterFault) {
+        self.note(format!("heater: {fault:?}"));
+        self.catch_up();
+        self.heater_fault = fault;
+    }
+
+    /// A person has looked.
+    pub(crate) fn reset(&mut self) {
+        self.note("asked: reset".to_owned());
+        if self.is_running() {
+            self.step(Input::Reset).expect("no command");
+        }
     }
 
     pub(crate) fn pulse(&mut self, pulse: Pulse) {
@@ -55,7 +69,7 @@ impl World {
     /// A new daemon, with a new guard if the old one is dead.
     pub(crate) fn start_daemon(&mut self) {
         self.note("daemon: starts".to_owned());
-        self.daemon = Some(Daemon::new(self.setup.config.clone(), self.now));
+        self.daemon = Some(Daemon::new(self.setup.config.clone(), self.setup.probe.traits(), self.now));
         self.witness.daemon_starts();
         self.relay.in_touch = true;
         if !self.relay.is_alive() {

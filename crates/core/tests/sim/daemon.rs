@@ -8,6 +8,7 @@ use filamentbox_core::chamber::{Chamber, Held, Input, Wanted};
 use filamentbox_core::command::CommandError;
 use filamentbox_core::config::BoxConfig;
 use filamentbox_core::event::{Event, EventKind};
+use filamentbox_core::sample::SensorTraits;
 use filamentbox_core::time::{Clock, Monotonic};
 
 use crate::dice::Dice;
@@ -53,7 +54,7 @@ pub(crate) struct Outcome {
 }
 
 impl Daemon {
-    pub(crate) fn new(config: BoxConfig, now: Monotonic) -> Self {
+    pub(crate) fn new(config: BoxConfig, sensor: SensorTraits, now: Monotonic) -> Self {
         Self {
             min_off: config.heater.min_off,
             released_at: None,
@@ -64,7 +65,7 @@ impl Daemon {
             missed: 0,
             guard_lost: false,
             held: Held::default(),
-            inbox: VecDeque::new(),
+            inbox: VecDeque::from([Input::Sensor(sensor)]),
         }
     }
 

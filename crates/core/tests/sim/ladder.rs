@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use filamentbox_core::chamber::Input;
 use filamentbox_core::command::{OutputKind, Wish};
-use filamentbox_core::sample::NoData;
 
 use crate::daemon::{Pulse, RENEWAL};
 use crate::relay::LinkFault;
-use crate::sensor::SensorFault;
+use crate::sensor::{SensorFault, Why};
 use crate::witness::{LEASE, ROUNDING};
 use crate::world::{Setup, World};
 
@@ -52,20 +51,14 @@ fn lose_readings(fault: SensorFault) -> Duration {
     world.run(5 * MINUTE);
     assert!(!world.heats());
     let age = world.last_heat().since(last);
-    world.break_sensor(SensorFault::None);
+    world.break_sensor(SensorFault::Well);
     assert_recovers(&mut world);
     age
 }
 
 #[test]
 fn sensor_unplugged_while_heating() {
-    let reasons = [
-        NoData::NotPresent("nothing at 0x76".to_owned()),
-        NoData::Bus("remote I/O error".to_owned()),
-        NoData::Checksum,
-        NoData::Implausible("NaN".to_owned()),
-        NoData::TimedOut,
-    ];
+    let reasons = [Why::NotPresent, Why::Bus, Why::Checksum, Why::Implausible, Why::TimedOut];
     for reason in reasons {
         let age = lose_readings(SensorFault::NoData(reason));
         assert!((seconds(15)..seconds(15) + ROUNDING).contains(&age), "{age:?}");
@@ -74,7 +67,7 @@ fn sensor_unplugged_while_heating() {
 
 #[test]
 fn sensor_thread_hangs_while_heating() {
-    let age = lose_readings(SensorFault::Hung);
+    let age = lose_readings(SensorFault::Hangs);
     assert!((seconds(15)..seconds(15) + ROUNDING).contains(&age), "{age:?}");
 }
 
@@ -87,7 +80,7 @@ fn sensor_says_nonsense_while_heating() {
     world.break_sensor(SensorFault::Says(85.0));
     world.run(seconds(5));
     assert!(!world.heats(), "a power-on value is over the cut-off");
-    world.break_sensor(SensorFault::None);
+    world.break_sensor(SensorFault::Well);
     assert_recovers(&mut world);
 }
 
@@ -102,7 +95,7 @@ fn sensor_frozen_while_heating_ends_with_the_on_time() {
     assert!(world.witness.heated <= seconds(14_400), "{:?}", world.witness.heated);
     world.run(seconds(540));
     assert!(!world.heats(), "it rests");
-    world.break_sensor(SensorFault::None);
+    world.break_sensor(SensorFault::Well);
     // Four hours too much have to cool down.
     world.run(seconds(3 * 3600));
     assert_recovers(&mut world);
@@ -134,7 +127,7 @@ fn reading_below_the_cut_off_gets_older_and_counts_as_hotter() {
     world.command(OutputKind::Heater, Wish::On { hold: None }).expect("accepted");
     world.break_sensor(SensorFault::Says(64.0));
     world.run(seconds(6));
-    world.break_sensor(SensorFault::Hung);
+    world.break_sensor(SensorFault::Hangs);
     let taken_at = world.witness.reading.expect("read").taken_at;
     world.run(MINUTE);
     let age = world.last_heat().since(taken_at);
@@ -244,7 +237,7 @@ fn limits_above_the_guards_are_the_guards() {
     setup.config.safety.max_temp_c = 85.0;
     setup.config.safety.max_sample_age = seconds(120);
     let mut world = heating(setup);
-    world.break_sensor(SensorFault::Hung);
+    world.break_sensor(SensorFault::Hangs);
     let last = world.witness.reading.expect("read").taken_at;
     world.run(seconds(60));
     let age = world.last_heat().since(last);
@@ -257,6 +250,6 @@ fn limits_above_the_guards_are_the_guards() {
     world.run(MINUTE);
     assert!(!world.heats(), "70 °C is under the daemon's cut-off and at the guard's");
     world.command(OutputKind::Heater, Wish::Auto).expect("accepted");
-    world.break_sensor(SensorFault::None);
+    world.break_sensor(SensorFault::Well);
     assert_recovers(&mut world);
 }

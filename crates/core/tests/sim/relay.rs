@@ -12,7 +12,7 @@ use crate::dice::Dice;
 /// What is wrong between daemon and guard.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum LinkFault {
-    None,
+    Well,
     /// The next so many messages are damaged on the way.
     Garbled(u32),
     /// The next so many messages never arrive.
@@ -57,7 +57,7 @@ impl Relay {
             limits,
             judge: None,
             sequence: 0,
-            fault: LinkFault::None,
+            fault: LinkFault::Well,
             heater: false,
             fan: false,
             heard: None,
@@ -122,11 +122,11 @@ impl Relay {
         match fault {
             LinkFault::Lost(_) => return Answer::Missed,
             LinkFault::Garbled(_) => bytes[dice.below(LEASE_LEN)] ^= 1 << dice.below(8),
-            LinkFault::None | LinkFault::Unanswered(_) | LinkFault::Poor(_) => {}
+            LinkFault::Well | LinkFault::Unanswered(_) | LinkFault::Poor(_) => {}
         }
         self.hear(now, &bytes);
         match (self.assess(now), fault) {
-            (Some(reports), LinkFault::None) => {
+            (Some(reports), LinkFault::Well) => {
                 Answer::Held(Held { heater: held(&reports[0]), fan: held(&reports[1]) })
             }
             _ => Answer::Missed,
@@ -153,16 +153,16 @@ impl Relay {
     fn next_fault(&mut self, dice: &mut Dice) -> LinkFault {
         let left = |count: u32| count.checked_sub(1).filter(|left| *left > 0);
         let (this, next) = match self.fault {
-            LinkFault::None => (LinkFault::None, None),
+            LinkFault::Well => (LinkFault::Well, None),
             LinkFault::Garbled(count) => (self.fault, left(count).map(LinkFault::Garbled)),
             LinkFault::Lost(count) => (self.fault, left(count).map(LinkFault::Lost)),
             LinkFault::Unanswered(count) => (self.fault, left(count).map(LinkFault::Unanswered)),
             LinkFault::Poor(one_in) if dice.below(one_in) == 0 => {
                 (dice.pick(&[LinkFault::Garbled(1), LinkFault::Lost(1), LinkFault::Unanswered(1)]), Some(self.fault))
             }
-            LinkFault::Poor(_) => (LinkFault::None, Some(self.fault)),
+            LinkFault::Poor(_) => (LinkFault::Well, Some(self.fault)),
         };
-        self.fault = next.unwrap_or(LinkFault::None);
+        self.fault = next.unwrap_or(LinkFault::Well);
         this
     }
 }

@@ -17,8 +17,9 @@ use filamentbox_guard::Limits;
 
 use crate::daemon::{Daemon, Outcome, Pulse};
 use crate::dice::Dice;
+use crate::properties::is_quiet;
 use crate::relay::Relay;
-use crate::sensor::Sensor;
+use crate::sensor::{Probe, Sensor, Words};
 use crate::witness::{Interval, Seen, Witness};
 
 /// So much is told of a world that fails.
@@ -34,6 +35,19 @@ pub(crate) struct Setup {
     pub(crate) config: BoxConfig,
     pub(crate) guard: Limits,
     pub(crate) read_interval: Duration,
+    pub(crate) probe: Probe,
+}
+
+/// What is wrong with the heater, whatever its line says.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum HeaterFault {
+    Well,
+    /// It does not warm.
+    Dead,
+    /// It has so many percent of its power.
+    Weak(u32),
+    /// Its relay is welded: it heats all the time.
+    Welded,
 }
 
 /// The default box and the default settings, heater and fan enabled, and nobody opens the lid.
@@ -54,7 +68,14 @@ impl Default for Setup {
         };
         let config = BoxConfig { name: BoxName::main(), heater: output(20.0, 22.0), fan: output(10.0, 15.0), safety };
         let physics = BoxParameters { lid_openings_per_day: 0.0, ..BoxParameters::default() };
-        Self { seed: 1, physics, config, guard: Limits::default(), read_interval: Duration::from_secs(5) }
+        Self {
+            seed: 1,
+            physics,
+            config,
+            guard: Limits::default(),
+            read_interval: Duration::from_secs(5),
+            probe: Probe::Bme280,
+        }
     }
 }
 
@@ -66,6 +87,7 @@ pub(crate) struct World {
     pub(crate) physics: BoxWorld,
     lived_to: Monotonic,
     pub(crate) disturbance: Disturbance,
+    pub(crate) heater_fault: HeaterFault,
     pub(crate) sensor: Sensor,
     pub(crate) next_reading: Monotonic,
     /// `None` while it is dead.
@@ -91,9 +113,10 @@ impl World {
             physics: BoxWorld::new(setup.physics.clone(), setup.seed),
             lived_to: now,
             disturbance: Disturbance::default(),
-            sensor: Sensor::new(),
+            heater_fault: HeaterFault::Well,
+            sensor: Sensor::new(setup.probe),
             next_reading: now,
-            daemon: Some(Daemon::new(setup.config.clone(), now)),
+            daemon: Some(Daemon::new(setup.config.clone(), setup.probe.traits(), now)),
             relay: Relay::new(setup.guard),
             witness: Witness::new(setup.config.safety, setup.guard, now),
             dice: Dice::new(setup.seed),
@@ -155,6 +178,14 @@ impl World {
         self.now = moment;
     }
 
+    /// The whole machine sleeps, and wakes with everything due at once: the guard's timer first.
+    pub(crate) fn suspend(&mut self, duration: Duration) {
+        self.note(format!("machine: asleep for {duration:?}"));
+        self.now = self.now + duration;
+        self.next_reading = self.next_reading.max(self.now);
+        self.happen();
+    }
+
     /// Everything that is due now.
     pub(crate) fn happen(&mut self) {
         if self.relay.next_check(self.now).is_some_and(|at| at <= self.now) {
@@ -184,11 +215,19 @@ impl World {
         self.catch_up();
         let clock = self.clock();
         let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.pulse != Pulse::Stopped) else { return };
-        let Some(result) = self.sensor.read(&mut self.physics, &mut self.dice) else { return };
+        let Some(result) = self.sensor.read(self.now, &mut self.physics, &mut self.dice) else { return };
         daemon.queue(match result {
-            Ok(measurement) => Input::Sample(Reading::at(clock, measurement)),
+            Ok(Words { measurement, fingerprint }) => {
+                Input::Sample(Reading { fingerprint: Some(fingerprint), ..Reading::at(clock, measurement) })
+            }
             Err(why) => Input::NoData(why),
         });
+    }
+
+    /// The daemon, which must run, takes `input`, which is no command.
+    pub(crate) fn input(&mut self, input: Input) {
+        self.note(format!("{input:?}"));
+        self.step(input).expect("only commands are refused");
     }
 
     /// The daemon, which must run, takes `input`.
@@ -250,9 +289,20 @@ impl World {
 
     /// The box lives up to now, its outputs as they were.
     pub(crate) fn catch_up(&mut self) {
-        let drive = Drive { heater_on: self.relay.heater, fan_on: self.relay.fan };
-        self.physics.advance(self.now.since(self.lived_to), drive);
+        let elapsed = self.now.since(self.lived_to);
         self.lived_to = self.now;
+        let fan_on = self.relay.fan;
+        let (heated, unheated) = match self.heater_fault {
+            HeaterFault::Well if self.relay.heater => (elapsed, Duration::ZERO),
+            HeaterFault::Weak(percent) if self.relay.heater => {
+                let heated = elapsed.mul_f64(f64::from(percent) / 100.0);
+                (heated, elapsed.saturating_sub(heated))
+            }
+            HeaterFault::Welded => (elapsed, Duration::ZERO),
+            _ => (Duration::ZERO, elapsed),
+        };
+        self.physics.advance(heated, Drive { heater_on: true, fan_on });
+        self.physics.advance(unheated, Drive { heater_on: false, fan_on });
     }
 
     // What can be seen.
@@ -301,8 +351,8 @@ impl World {
 impl Drop for World {
     #[expect(clippy::print_stderr, reason = "the report of a failed test")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let mut report = format!("\nFILAMENTBOX_SIM_SEED={}\n", self.setup.seed);
+        if std::thread::panicking() && !is_quiet() {
+            let mut report = String::from("\n");
             let Setup { config, read_interval, physics, .. } = &self.setup;
             let _ = writeln!(report, "{config:?}, a reading every {read_interval:?}, {} W", physics.heater_w);
             for line in &self.history {
