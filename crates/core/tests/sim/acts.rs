@@ -20,6 +20,10 @@ impl World {
             self.manual_on_at = self.now;
         }
         let accepted = self.step(Input::Command(output, wish));
+        if accepted.is_ok() && matches!(wish, Wish::Off { .. }) && self.relay.in_touch && self.relay.answers {
+            let on = if output == OutputKind::Heater { self.relay.heater } else { self.relay.fan };
+            assert!(!on, "{} off by hand, and it is on", output.name());
+        }
         if accepted.is_err() {
             self.manual_on_at = before;
         }

@@ -9,7 +9,7 @@ mod calm;
 mod daemon;
 mod delivery;
 mod dice;
-mod ladder;
+mod hazards;
 mod people;
 mod properties;
 mod relay;

@@ -19,9 +19,14 @@ pub(crate) enum LinkFault {
     Lost(u32),
     /// The guard hears the next so many messages, but its answers come too late.
     Unanswered(u32),
+    /// In place of the next so many messages the guard hears the last one again.
+    Replayed(u32),
     /// One in so many suffers one of the above.
     Poor(usize),
 }
+
+const ONCE: [LinkFault; 4] =
+    [LinkFault::Garbled(1), LinkFault::Lost(1), LinkFault::Unanswered(1), LinkFault::Replayed(1)];
 
 /// What the daemon's end learns.
 pub(crate) enum Answer {
@@ -43,12 +48,16 @@ pub(crate) struct Relay {
     /// `None` when the guard has died.
     judge: Option<Judge>,
     sequence: u32,
+    /// The last message that was sent.
+    sent: Option<[u8; LEASE_LEN]>,
     pub(crate) fault: LinkFault,
     pub(crate) heater: bool,
     pub(crate) fan: bool,
     pub(crate) heard: Option<Heard>,
     /// Whether the latest message got through.
     pub(crate) in_touch: bool,
+    /// Whether the latest message was answered in time.
+    pub(crate) answers: bool,
 }
 
 impl Relay {
@@ -57,11 +66,13 @@ impl Relay {
             limits,
             judge: None,
             sequence: 0,
+            sent: None,
             fault: LinkFault::Well,
             heater: false,
             fan: false,
             heard: None,
             in_touch: true,
+            answers: true,
         };
         relay.start();
         relay
@@ -72,7 +83,7 @@ impl Relay {
         let lines = [("heater", Role::Heater), ("fan", Role::Fan)];
         let lines = lines.map(|(name, role)| LineSpec { name: name.to_owned(), role });
         self.judge = Some(Judge::new(&lines, self.limits));
-        self.heard = None;
+        (self.heard, self.sent) = (None, None);
     }
 
     /// The guard dies; the kernel or `ExecStopPost=` releases its lines.
@@ -90,7 +101,7 @@ impl Relay {
         if let Some(judge) = &mut self.judge {
             judge.silence();
         }
-        self.heard = None;
+        (self.heard, self.sent) = (None, None);
         self.assess(now);
     }
 
@@ -118,13 +129,16 @@ impl Relay {
         wants[1].active = wanted.fan;
         let mut bytes = Lease { sequence: self.sequence, wants }.encode();
         let fault = self.next_fault(dice);
-        self.in_touch = !matches!(fault, LinkFault::Lost(_) | LinkFault::Garbled(_));
+        self.in_touch = !matches!(fault, LinkFault::Lost(_) | LinkFault::Garbled(_) | LinkFault::Replayed(_));
+        self.answers = fault == LinkFault::Well;
         match fault {
+            LinkFault::Replayed(_) => bytes = self.sent.unwrap_or([0; LEASE_LEN]),
             LinkFault::Lost(_) => return Answer::Missed,
             LinkFault::Garbled(_) => bytes[dice.below(LEASE_LEN)] ^= 1 << dice.below(8),
             LinkFault::Well | LinkFault::Unanswered(_) | LinkFault::Poor(_) => {}
         }
-        self.hear(now, &bytes);
+        self.hear(now, &bytes, matches!(fault, LinkFault::Replayed(_)));
+        self.sent = Some(bytes);
         match (self.assess(now), fault) {
             (Some(reports), LinkFault::Well) => {
                 Answer::Held(Held { heater: held(&reports[0]), fan: held(&reports[1]) })
@@ -133,7 +147,7 @@ impl Relay {
         }
     }
 
-    fn hear(&mut self, now: Monotonic, bytes: &[u8]) {
+    fn hear(&mut self, now: Monotonic, bytes: &[u8], is_old: bool) {
         let Some(judge) = &mut self.judge else { return };
         match Lease::decode(bytes) {
             Ok(lease) => {
@@ -141,7 +155,8 @@ impl Relay {
                 let want = lease.wants[0];
                 let temperature_c = f64::from(want.temperature_milli_c) / 1000.0;
                 let age = Duration::from_millis(want.sample_age_ms.into());
-                self.heard = (want.sample_age_ms != NO_SAMPLE).then_some(Heard { at: now, temperature_c, age });
+                self.heard =
+                    (want.sample_age_ms != NO_SAMPLE && !is_old).then_some(Heard { at: now, temperature_c, age });
             }
             Err(_) => {
                 judge.garbled(nanos(now));
@@ -157,9 +172,8 @@ impl Relay {
             LinkFault::Garbled(count) => (self.fault, left(count).map(LinkFault::Garbled)),
             LinkFault::Lost(count) => (self.fault, left(count).map(LinkFault::Lost)),
             LinkFault::Unanswered(count) => (self.fault, left(count).map(LinkFault::Unanswered)),
-            LinkFault::Poor(one_in) if dice.below(one_in) == 0 => {
-                (dice.pick(&[LinkFault::Garbled(1), LinkFault::Lost(1), LinkFault::Unanswered(1)]), Some(self.fault))
-            }
+            LinkFault::Replayed(count) => (self.fault, left(count).map(LinkFault::Replayed)),
+            LinkFault::Poor(one_in) if dice.below(one_in) == 0 => (dice.pick(&ONCE), Some(self.fault)),
             LinkFault::Poor(_) => (LinkFault::Well, Some(self.fault)),
         };
         self.fault = next.unwrap_or(LinkFault::Well);

@@ -124,6 +124,7 @@ fn link_fault() -> impl Strategy<Value = LinkFault> {
         (1..=3_u32).prop_map(LinkFault::Garbled),
         (1..=3_u32).prop_map(LinkFault::Lost),
         (1..=3_u32).prop_map(LinkFault::Unanswered),
+        (1..=3_u32).prop_map(LinkFault::Replayed),
         (3..=22_usize).prop_map(LinkFault::Poor),
     ]
 }

@@ -99,6 +99,8 @@ pub(crate) struct World {
     pub(crate) manual_on_at: Monotonic,
     last_heat: Monotonic,
     history: VecDeque<String>,
+    /// The reasons told since heat was last permitted, without their figures.
+    told: Vec<String>,
     /// Every event's moment and text, when kept.
     pub(crate) log: Option<Vec<(Monotonic, String)>>,
 }
@@ -123,6 +125,7 @@ impl World {
             manual_on_at: now,
             last_heat: now,
             history: VecDeque::new(),
+            told: Vec::new(),
             log: None,
             setup,
         }
@@ -247,6 +250,7 @@ impl World {
         self.witness.latched |= latches;
         self.take_events(&events);
         self.check_override();
+        self.check_refusal();
         accepted
     }
 
@@ -258,10 +262,33 @@ impl World {
             }
             let latched = event.kind == EventKind::Safety && event.text.ends_with("outputs stay off");
             self.witness.latched |= latched;
+            if let Some(why) =
+                event.text.strip_prefix("heat refused: ").or(event.text.strip_suffix("; outputs stay off"))
+            {
+                self.told.push(words(why));
+            }
             self.note(event.text.clone());
             if let Some(log) = &mut self.log {
                 log.push((self.now, event.text.clone()));
             }
+        }
+    }
+
+    /// Heat that is wished for and refused is told of, once for each reason, with the reason.
+    fn check_refusal(&mut self) {
+        let Some(snapshot) = self.snapshot() else { return };
+        let wished = match snapshot.heater.mode {
+            Mode::Manual { on, .. } => on,
+            Mode::Auto => snapshot
+                .reading
+                .is_some_and(|reading| reading.measurement.temperature.degrees() < self.setup.config.heater.band.low),
+        };
+        match snapshot.heat_inhibited {
+            Some(why) if wished && why != "the daemon is stopping" => {
+                assert!(self.told.contains(&words(&why)), "never told: {why}")
+            }
+            Some(_) => {}
+            None => self.told.clear(),
         }
     }
 
@@ -345,6 +372,11 @@ impl World {
         let reading = self.witness.reading.map_or(f64::NAN, |seen| seen.temperature_c);
         self.history.push_back(format!("{:>12.3} s {reading:>6.2} °C  {text}", self.now.seconds()));
     }
+}
+
+/// `text` without its figures, which may change while the reason stays.
+fn words(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphabetic()).collect()
 }
 
 /// A world that fails tells how it came to it.
