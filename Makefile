@@ -4,7 +4,7 @@ DEMO_DIR ?= target/demo
 PROFILE ?= quick
 BINARY = target/$(PROFILE)/filamentbox
 
-.PHONY: help build run test soak bench check docs clean
+.PHONY: help build run test soak mutants bench check docs clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,8 +21,11 @@ test: ## Everything: installs the real servers that the tests need, then runs al
 	FILAMENTBOX_REQUIRE_SERVERS=1 cargo test --locked --workspace
 	$(MAKE) soak
 
-soak: ## The long tests only: a simulated year, outages and kill -9 against real servers
+soak: mutants ## The long tests only: 12,000 schedules of mishaps, months of work, outages and kill -9 against real servers
 	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_SOAK=1 cargo test --locked --workspace --profile quick -- soak
+
+mutants: ## Breaks each safety rule in turn: the simulated world must notice every time
+	scripts/mutation-check.sh
 
 bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate; printed, never asserted
 	scripts/install-test-servers.sh

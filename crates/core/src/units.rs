@@ -33,6 +33,11 @@ impl Celsius {
         self.0
     }
 
+    /// How far this lies above `other`, in °C: exact to the hundredth, negative when it lies below.
+    pub fn above(self, other: Self) -> f64 {
+        f64::from(self.0 - other.0) / 100.0
+    }
+
     /// Degrees Celsius.
     pub fn degrees(self) -> f64 {
         f64::from(self.0) / 100.0

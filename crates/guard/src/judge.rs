@@ -14,103 +14,101 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 use crate::limits::Limits;
-use crate::protocol::{Lease, LineReport, MAX_LINES, NO_SAMPLE, Verdict, Want};
+use crate::lines::Role;
+use crate::protocol::{Latch, Lease, LineReport, MAX_LINES, NO_SAMPLE, Verdict, Want};
 
 const NEVER: Nanos = Nanos(u64::MAX);
 const LONG_AGO: Nanos = Nanos(0);
-
-/// What hangs on a line, and so which limits hold for it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// Needs a young sample under the cut-off, and rests.
-    Heater,
-    /// Needs a lease, nothing more: moving air is the safe side.
-    Fan,
-}
-
-/// One output line.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LineSpec {
-    /// How the trace calls it. White space and control characters are written there as `_`.
-    pub name: String,
-    /// What hangs on it.
-    pub role: Role,
-}
 
 /// Judges every line of one guard.
 #[derive(Clone, Debug)]
 pub struct Judge {
     limits: Limits,
-    lines: [Option<Line>; MAX_LINES],
+    lines: [Line; MAX_LINES],
     /// The lease in force and when it came.
     lease: Option<(Nanos, Lease)>,
-    /// Highest sequence heard in this conversation.
-    newest: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Line {
-    role: Role,
+    /// `None` while it is not held.
+    role: Option<Role>,
+    latch: Option<Latch>,
     output: Output,
     /// On-time used up by the beginning of the present `output`.
     used: Duration,
-    latched: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Output {
     /// Since the guard started.
+    #[default]
     NeverActive,
     ActiveSince(Nanos),
     InactiveSince(Nanos),
 }
 
 impl Judge {
-    /// Everything inactive, no lease. Lines beyond [`MAX_LINES`] are not held.
+    /// No line, no lease.
     #[must_use]
-    pub fn new(lines: &[LineSpec], limits: Limits) -> Self {
-        let line = |spec: &LineSpec| Line {
-            role: spec.role,
-            output: Output::NeverActive,
-            used: Duration::ZERO,
-            latched: false,
-        };
-        Self { limits, lines: std::array::from_fn(|index| lines.get(index).map(line)), lease: None, newest: None }
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, lines: Default::default(), lease: None }
     }
 
-    /// A message came at `now`. One that is not newer than the newest so far (wrapping) is a replay, and counts as garbled.
-    pub fn lease(&mut self, now: Nanos, lease: &Lease) {
-        let replayed = self.newest.is_some_and(|newest| lease.sequence.wrapping_sub(newest).cast_signed() <= 0);
-        if replayed {
-            return self.garbled(now);
+    /// Line `index` (below [`MAX_LINES`]) is held from now on, inactive, and latched if `latch` says so; or it is not held any more. The
+    /// account of on-time belongs to the index: letting go of a line and taking it again gives nothing back.
+    pub fn hold(&mut self, index: usize, role: Option<Role>, latch: Option<Latch>) {
+        if let Some(line) = self.lines.get_mut(index) {
+            (line.role, line.latch) = (role, None);
         }
-        self.newest = Some(lease.sequence);
-        self.lease = Some((now, *lease));
+        if let Some(latch) = latch {
+            self.latch(index, latch);
+        }
     }
 
-    /// A message came at `now` that is none: everything is inactive until the next good one.
-    pub fn garbled(&mut self, now: Nanos) {
+    /// A lease came at `now`: it replaces the one in force. It may latch heaters: because it says so, or because its sample is young
+    /// enough to be believed and shows the cut-off. (An older sample only refuses.)
+    pub fn lease(&mut self, now: Nanos, lease: &Lease) {
+        self.lease = Some((now, *lease));
+        for (index, want) in lease.lines.iter().enumerate() {
+            let over = want.temperature_milli_c >= self.limits.cut_off_milli_c && now < self.stale_at(now, *want);
+            if let Some(latch) = want.latch.or(over.then_some(Latch::OverTemperature)) {
+                self.latch(index, latch);
+            }
+        }
+    }
+
+    /// The lease in force is over: everything is inactive until the next one.
+    pub fn end_lease(&mut self, now: Nanos) {
         self.lease = None;
         self.assess(now);
     }
 
-    /// The conversation is over: everything is inactive, and the next one may start with any sequence.
-    pub fn silence(&mut self) {
-        self.lease = None;
-        self.newest = None;
-    }
-
-    /// Line `index` did not do what it was told: it is inactive for as long as this judge lives.
-    pub fn line_fault(&mut self, index: usize) {
-        if let Some(Some(line)) = self.lines.get_mut(index) {
-            line.latched = true;
+    /// Line `index` is inactive from now on until [`Judge::reset`]. A fan is latched by [`Latch::LineFault`] only. The first reason
+    /// stays.
+    pub fn latch(&mut self, index: usize, latch: Latch) {
+        if let Some(line) = self.lines.get_mut(index)
+            && (line.role == Some(Role::Heater) || (line.role.is_some() && latch == Latch::LineFault))
+        {
+            line.latch.get_or_insert(latch);
         }
     }
 
-    /// Sequence of the lease in force, as of the last [`Judge::assess`].
+    /// Why line `index` is latched, if it is.
     #[must_use]
-    pub fn sequence(&self) -> Option<u32> {
-        self.lease.map(|(_, lease)| lease.sequence)
+    pub fn latch_of(&self, index: usize) -> Option<Latch> {
+        self.lines.get(index)?.latch
+    }
+
+    /// Clears every latch.
+    pub fn reset(&mut self) {
+        self.lines.iter_mut().for_each(|line| line.latch = None);
+    }
+
+    /// Whether a lease is in force, as of the last [`Judge::assess`].
+    #[must_use]
+    pub fn has_lease(&self) -> bool {
+        self.lease.is_some()
     }
 
     /// What every line must be from `now` on; the caller makes it so. `now` must not run backwards (if it does, the lease is over).
@@ -118,43 +116,39 @@ impl Judge {
         if self.lease.is_some_and(|(came, _)| now < came || came.plus(self.limits.lease) <= now) {
             self.lease = None;
         }
-        let mut reports = [LineReport { active: false, verdict: Verdict::NoSuchLine }; MAX_LINES];
-        for (index, report) in reports.iter_mut().enumerate() {
-            if let Some(line) = &mut self.lines[index] {
-                line.settle_rest(now, self.limits.rest);
-            }
-            report.verdict = self.verdict(now, index);
-            report.active = report.verdict == Verdict::Active;
-            if let Some(line) = &mut self.lines[index] {
-                line.account(now, report.active, self.limits.max_on_time);
-            }
-        }
-        reports
+        std::array::from_fn(|index| {
+            self.lines[index].settle_rest(now, self.limits.rest);
+            let verdict = self.verdict(now, index);
+            let line = &mut self.lines[index];
+            line.account(now, verdict == Verdict::Active, self.limits.max_on_time);
+            LineReport { active: verdict == Verdict::Active, verdict, latch: line.latch }
+        })
     }
 
     /// When [`Judge::assess`] must run again although nothing was heard: the first instant at which an active line has to become
     /// inactive. Never later than that, `now` if it has come, `None` while no line is active.
     #[must_use]
     pub fn next_check(&self, now: Nanos) -> Option<Nanos> {
-        let mut first: Option<Nanos> = None;
-        for index in 0..MAX_LINES {
-            let Some(Line { output: Output::ActiveSince(_), .. }) = self.lines[index] else { continue };
-            let end = match (self.verdict(now, index), self.lease) {
-                (Verdict::Active, Some((came, lease))) => self.first_end(now, index, came, lease.wants[index]),
-                _ => now,
-            };
-            first = Some(first.map_or(end, |first| first.min(end)));
-        }
-        first
+        let end = |(index, line): (usize, &Line)| match (line.output, self.verdict(now, index), self.lease) {
+            (Output::ActiveSince(_), Verdict::Active, Some((came, lease))) => {
+                self.ends(now, line, came, lease.lines[index]).into_iter().map(|(end, _)| end).min()
+            }
+            (Output::ActiveSince(_), _, _) => Some(now),
+            (Output::NeverActive | Output::InactiveSince(_), _, _) => None,
+        };
+        self.lines.iter().enumerate().filter_map(end).min()
     }
 
     fn verdict(&self, now: Nanos, index: usize) -> Verdict {
-        let Some(line) = &self.lines[index] else { return Verdict::NoSuchLine };
-        if line.latched {
+        let line = &self.lines[index];
+        if line.role.is_none() {
+            return Verdict::NoSuchLine;
+        }
+        if line.latch.is_some() {
             return Verdict::Latched;
         }
         let Some((came, lease)) = self.lease else { return Verdict::NoLease };
-        let want = lease.wants[index];
+        let want = lease.lines[index];
         let ends = self.ends(now, line, came, want);
         match ends.into_iter().find(|&(end, _)| end <= now) {
             Some((_, Verdict::NoLease)) => Verdict::NoLease,
@@ -165,23 +159,18 @@ impl Judge {
         }
     }
 
-    fn first_end(&self, now: Nanos, index: usize, came: Nanos, want: Want) -> Nanos {
-        let Some(line) = &self.lines[index] else { return NEVER };
-        self.ends(now, line, came, want).into_iter().map(|(end, _)| end).min().unwrap_or(now)
-    }
-
     /// The first instants at which `line` may no longer be active, each with its reason, the most telling first.
     fn ends(&self, now: Nanos, line: &Line, came: Nanos, want: Want) -> [(Nanos, Verdict); 4] {
         let lease = (came.plus(self.limits.lease), Verdict::NoLease);
-        match line.role {
-            Role::Fan => [lease; 4],
-            Role::Heater => [
-                lease,
-                (self.stale_at(came, want), Verdict::StaleSample),
-                (self.too_hot_at(came, want), Verdict::TooHot),
-                (line.used_up_at(now, self.limits.max_on_time), Verdict::OnTooLong),
-            ],
+        if line.role == Some(Role::Fan) {
+            return [lease; 4];
         }
+        [
+            lease,
+            (self.stale_at(came, want), Verdict::StaleSample),
+            (self.too_hot_at(came, want), Verdict::TooHot),
+            (line.used_up_at(now, self.limits.max_on_time), Verdict::OnTooLong),
+        ]
     }
 
     /// When the sample of a message that came at `came` is older than the limit.

@@ -1,65 +1,90 @@
 //! The relay guard: the only code of FilamentBox that touches an output line.
 //!
 //! A Raspberry Pi keeps an output driven after the process that drove it has died, so a killed daemon would leave its heater on. The
-//! guard is a process of its own that does nothing but hold the lines. Each message of the daemon is a *lease* on them: short, and
+//! guard is a process of its own that does nothing but hold the lines. A daemon *claims* them, then sends *leases* on them: short, and
 //! judged again by the guard's own limits. No message, a garbled one, the end of the daemon, a lease that ran out: inactive, at once.
 //!
-//! To read it in order: `protocol` (what is said), `limits`, `judge` (may a line be active), `lines` (what a line is), `outputs` (set,
-//! read back, let go), this file (the loop), and `client` (the daemon's end). `clock` alone asks for the time, `trace` alone writes.
+//! To read it in order: `protocol` (what is said), `limits`, `judge` (may a line be active), `lines` and `gpio` (what a line is),
+//! `outputs` (set, read back, let go), `latch` (what outlives the guard), `guard` (what it does with what it hears), `wait` (what it waits
+//! for), this file (the loop). Around it: `service` (systemd, signals), `trace`, `clock`, and `client` (the daemon's end).
 //!
-//! **What must never be:** an active line without a fresh lease; an active heater without a young sample under the cut-off; a loop
-//! that waits for anything but its socket and its timer, allocates, or sleeps past the moment at which a line has to go off.
+//! **What must never be:** an active line without a fresh lease; an active heater without a young sample under the cut-off, or with a
+//! latch; a line that is let go while active; a loop that waits for anything but what is in `wait`, allocates while leases come, or
+//! sleeps past the moment at which a line has to go off.
 //!
 //! Not here: a network, a configuration reachable by one, logging, the control of a temperature, and starting this process.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
-use rustix::net::{RecvFlags, SendFlags, SocketType, recv, send, sockopt};
-use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
+use rustix::net::{SendFlags, SocketType, send, sockopt};
 
 pub mod client;
 pub mod clock;
+pub mod gpio;
+mod guard;
 pub mod judge;
+pub mod latch;
 pub mod limits;
 pub mod lines;
 mod outputs;
 pub mod protocol;
+pub mod service;
 mod trace;
+mod wait;
 
 pub use client::{Link, LinkError};
 pub use clock::Nanos;
-pub use judge::{Judge, LineSpec, Role};
-pub use limits::Limits;
-pub use lines::{LineError, Lines, SimulatedLines, SimulatedView};
-pub use protocol::{Garbled, Lease, LineReport, MAX_LINES, NO_SAMPLE, Report, Verdict, Want};
+pub use gpio::{FindError, GpioLines, Place, find, outputs_off};
+pub use judge::Judge;
+pub use latch::recorded_lines;
+pub use limits::{Limits, LimitsError, RelayFile};
+pub use lines::{LineError, LineSpec, Lines, Role, SimulatedLines, SimulatedView};
+pub use protocol::{Garbled, Latch, Lease, LineReport, MAX_LINES, NO_SAMPLE, Report, Verdict, Want};
+pub use service::{Supervisor, listen_at, stop_on_signals};
 
+use guard::Guard;
+use latch::Memory;
 use outputs::Outputs;
-use protocol::LEASE_LEN;
+use protocol::MESSAGE_MAX;
 use trace::Trace;
+use wait::{Heard, Sources};
 
-/// What a guard holds, and how.
-#[derive(Clone, Debug)]
+/// How often lines that somebody else can move are looked at while nothing is asked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How a guard holds its lines.
+#[derive(Debug)]
 pub struct Options {
-    /// The lines, at most [`MAX_LINES`]; the index in this list is the index in every message.
-    pub lines: Vec<LineSpec>,
-    /// The guard's own limits.
-    pub limits: Limits,
+    /// The guard's own limits, and the pins it may hold.
+    pub file: RelayFile,
+    /// The folder that keeps latches; `None` for a guard that forgets them.
+    pub state_dir: Option<PathBuf>,
     /// A file to which each change of a line is appended: `<CLOCK_BOOTTIME seconds, 6 decimals> output NAME 0|1`. For tests and proofs;
     /// a disk that hangs makes the guard late *between* two turns, so not for a heater in service.
     pub trace: Option<PathBuf>,
+    /// Ends the guard when it becomes readable: see [`stop_on_signals`].
+    pub stop: Option<OwnedFd>,
+    /// Told when the guard is ready, and fed while it works.
+    pub supervisor: Option<Supervisor>,
+    /// Where to say that latches cannot be read or written; called from another thread too, once for each episode.
+    pub complain: fn(&str),
+}
+
+/// The built-in limits, and nothing else.
+impl Default for Options {
+    fn default() -> Self {
+        let file = RelayFile::default();
+        Self { file, state_dir: None, trace: None, stop: None, supervisor: None, complain: |_| () }
+    }
 }
 
 /// Why a guard did not start or could not go on. Every line is inactive by then.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
-    /// More lines than messages have room for.
-    #[error("{0} output lines are too many, a relay guard holds at most {MAX_LINES}")]
-    TooManyLines(usize),
     /// What was given as the socket cannot carry the conversation.
     #[error("the relay guard is started by the daemon, with a SOCK_SEQPACKET socket as its standard input")]
     NotASocket,
@@ -71,7 +96,7 @@ pub enum GuardError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// The timer or the wait failed, which only a lack of resources or a broken kernel explains.
+    /// A timer, a thread or the wait failed, which only a lack of resources or a broken kernel explains.
     #[error("relay guard: {0}")]
     System(#[from] io::Error),
 }
@@ -92,129 +117,102 @@ pub fn lock_memory() -> Result<(), NotLocked> {
         .map_err(|errno| NotLocked(errno.into()))
 }
 
-/// What a wait on the socket and the timer ended with.
-enum Heard {
-    /// A message of this many bytes is in the buffer.
-    Message(usize),
-    /// The other end is gone.
-    End,
-    /// The timer, or nothing.
-    Nothing,
-}
-
-/// Holds `lines` until the other end of `socket` is gone, then returns with all of them inactive. So they are after an error, and
-/// after a panic that unwinds. Every message is answered with a [`Report`], as long as the other end reads them.
-///
-/// SIGTERM keeps its default action, the end of the process; the lines then are what they are without a holder.
+/// Holds what the daemon at the other end of `socket` claims of `lines`, until that is gone or [`Options::stop`] says so. Then, also
+/// after an error and after a panic that unwinds, every line is made inactive and let go. Every message is answered, as long as the
+/// other end reads.
 ///
 /// # Errors
 /// [`GuardError`].
 pub fn run(socket: OwnedFd, lines: impl Lines, options: Options) -> Result<(), GuardError> {
-    let mut outputs = Outputs::new(lines, options.lines.len());
-    if options.lines.len() > MAX_LINES {
-        return Err(GuardError::TooManyLines(options.lines.len()));
-    }
-    if sockopt::socket_type(&socket) != Ok(SocketType::SEQPACKET) {
+    hold(Some(socket), None, lines, options)
+}
+
+/// The same for one daemon after the other, as they connect to `listener`: at the end of each the lines are made inactive and stay
+/// held for the next. Who connects while another is served is turned away.
+///
+/// # Errors
+/// [`GuardError`].
+pub fn serve(listener: OwnedFd, lines: impl Lines, options: Options) -> Result<(), GuardError> {
+    hold(None, Some(listener), lines, options)
+}
+
+fn hold(
+    socket: Option<OwnedFd>,
+    listener: Option<OwnedFd>,
+    lines: impl Lines,
+    options: Options,
+) -> Result<(), GuardError> {
+    let is_good = |socket: &OwnedFd| sockopt::socket_type(socket) == Ok(SocketType::SEQPACKET);
+    if !socket.iter().chain(&listener).all(is_good) {
         return Err(GuardError::NotASocket);
     }
-    if let Some(path) = options.trace {
-        let opened = Trace::append_to(&path, &options.lines);
-        outputs.trace = Some(opened.map_err(|source| GuardError::Trace { path, source })?);
+    let trace = options.trace.map(|path| Trace::append_to(&path).map_err(|source| GuardError::Trace { path, source }));
+    let mut guard = Guard {
+        judge: Judge::new(options.file.limits),
+        outputs: Outputs::new(lines, trace.transpose()?),
+        memory: Memory::open(options.state_dir.as_deref(), clock::now(), options.complain)?,
+        file: options.file,
+        claimed: false,
+        newest: None,
+        asked: [false; MAX_LINES],
+        overslept: false,
+    };
+    let mut sources = Sources { socket, listener, stop: options.stop, timer: wait::timer()? };
+    let supervisor = options.supervisor.as_ref();
+    let watchdog = supervisor.and_then(|supervisor| supervisor.watchdog).map(|period| period / 3);
+    let beat = watchdog.into_iter().chain(guard.outputs.can_be_moved().then_some(LOOK_EVERY)).min();
+    let mut next_beat = beat.map(|beat| clock::now().plus(beat));
+    if let Some(supervisor) = supervisor {
+        supervisor.tell("READY=1");
     }
-    // Not poll's own timeout: that one stands still while the machine is suspended, this one is due when it wakes.
-    let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)
-        .map_err(io::Error::from)?;
-    let mut judge = Judge::new(&options.lines, options.limits);
-    turn(&mut judge, &mut outputs, clock::now());
 
-    // One byte more than a lease, so that a longer message is seen to be longer.
-    let mut bytes = [0; LEASE_LEN + 1];
-    let mut deadline = None;
-    let mut overslept = false;
+    // One byte more than any message, so that a longer one is seen to be longer.
+    let (mut bytes, mut answer) = ([0; MESSAGE_MAX + 1], [0; MESSAGE_MAX]);
+    let mut deadline = next_beat;
     loop {
-        arm(&timer, deadline)?;
-        let heard = wait(&socket, &timer, overslept, &mut bytes)?;
+        sources.arm(deadline)?;
+        let heard = sources.wait(guard.overslept, &mut bytes)?;
         let now = clock::now();
         if deadline.is_some_and(|deadline| deadline <= now) {
             // Off before anything else. And if the lease ran out, what already waits in the queue was sent before that, perhaps long
             // before (this process or the machine was stopped), and its sample is older than it says: it is answered, not granted.
-            let held_lease = judge.sequence().is_some();
-            turn(&mut judge, &mut outputs, now);
-            overslept |= held_lease && judge.sequence().is_none();
+            let held_lease = guard.judge.has_lease();
+            guard.turn(now);
+            guard.overslept |= held_lease && !guard.judge.has_lease();
+        }
+        if next_beat.is_some_and(|next_beat| next_beat <= now) {
+            next_beat = beat.map(|beat| now.plus(beat));
+            if let Some(supervisor) = supervisor {
+                supervisor.tell("WATCHDOG=1");
+            }
         }
         match heard {
             Heard::Message(length) => {
-                let sequence = grant(&mut judge, now, &bytes[..length], overslept);
-                let lines = turn(&mut judge, &mut outputs, now);
-                // Lost if the queue is full: who does not read his reports must not stop the guard.
-                let report = Report { sequence, lines }.encode();
-                let _ = send(&socket, &report, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+                let answer = guard.hear(now, &bytes[..length], &mut answer);
+                // Lost if the queue is full: who does not read his answers must not stop the guard.
+                if let Some(socket) = &sources.socket {
+                    let _ = send(socket, answer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+                }
             }
             Heard::End => {
-                judge.silence();
-                turn(&mut judge, &mut outputs, now);
+                guard.end(now, false);
+                sources.socket = None;
+                if sources.listener.is_none() {
+                    return Ok(());
+                }
+            }
+            // One that comes while another is served is closed here.
+            Heard::Caller(caller) => {
+                sources.socket.get_or_insert(caller);
+            }
+            Heard::Stop => {
+                guard.end(now, true);
                 return Ok(());
             }
-            Heard::Nothing => overslept = false,
+            Heard::Nothing => guard.overslept = false,
         }
-        deadline = judge.next_check(now);
+        deadline = guard.judge.next_check(now).into_iter().chain(next_beat).min();
     }
-}
-
-/// Judges, and makes the lines so.
-fn turn<L: Lines>(judge: &mut Judge, outputs: &mut Outputs<L>, now: Nanos) -> [LineReport; MAX_LINES] {
-    let mut reports = judge.assess(now);
-    outputs.apply(judge, &mut reports);
-    reports
-}
-
-/// Gives a message to the judge; returns the sequence to answer it with, 0 for one it refuses.
-fn grant(judge: &mut Judge, now: Nanos, message: &[u8], overslept: bool) -> u32 {
-    let Ok(lease) = Lease::decode(message) else {
-        judge.garbled(now);
-        return 0;
-    };
-    judge.lease(now, &lease);
-    let sequence = judge.sequence().unwrap_or(0);
-    if overslept {
-        judge.garbled(now);
-    }
-    sequence
-}
-
-/// Sets the timer to `deadline`, or stops it.
-fn arm(timer: &OwnedFd, deadline: Option<Nanos>) -> io::Result<()> {
-    // 0 would stop it; a deadline that has passed is due at once.
-    let at = deadline.map_or(0, |deadline| deadline.0.max(1));
-    let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let it_value = Timespec { tv_sec: (at / 1_000_000_000) as _, tv_nsec: (at % 1_000_000_000) as _ };
-    timerfd_settime(timer, TimerfdTimerFlags::ABSTIME, &Itimerspec { it_interval: zero, it_value })?;
-    Ok(())
-}
-
-/// Waits for a message, the end of the conversation or the timer; or only looks, for a message or the end.
-fn wait(socket: &OwnedFd, timer: &OwnedFd, only_look: bool, bytes: &mut [u8]) -> io::Result<Heard> {
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let mut sources = [PollFd::new(socket, PollFlags::IN), PollFd::new(timer, PollFlags::IN)];
-    while let Err(errno) = poll(&mut sources, only_look.then_some(&at_once)) {
-        if errno != Errno::INTR {
-            return Err(errno.into());
-        }
-    }
-    let events = sources[0].revents();
-    if events.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-        // Whatever it still had to say, nobody stands behind it any more.
-        return Ok(Heard::End);
-    }
-    if !events.contains(PollFlags::IN) {
-        return Ok(Heard::Nothing);
-    }
-    Ok(match recv(socket, bytes, RecvFlags::DONTWAIT) {
-        Ok((0, _)) => Heard::End,
-        Ok((length, _)) => Heard::Message(length),
-        Err(Errno::AGAIN | Errno::INTR) => Heard::Nothing,
-        Err(_) => Heard::End,
-    })
 }
 
 #[cfg(test)]

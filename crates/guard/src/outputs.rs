@@ -1,8 +1,9 @@
-//! The lines as the loop holds them: set, read back, latched when they do not obey, traced, and inactive whichever way the loop ends.
+//! The lines as the loop holds them: claimed, set, read back, latched when they do not obey, traced, and inactive whichever way the
+//! loop ends.
 
 use crate::judge::Judge;
-use crate::lines::{LineError, Lines};
-use crate::protocol::{LineReport, MAX_LINES, Verdict};
+use crate::lines::{LineError, LineSpec, Lines};
+use crate::protocol::{Latch, LineReport, MAX_LINES, Verdict};
 use crate::trace::Trace;
 
 /// Whether to set a line that was last set to the same. In a turn it is not, so that reading it back shows who else moves it.
@@ -12,29 +13,64 @@ enum Set {
     Always,
 }
 
-/// Owns the lines. Dropping it, also while a panic unwinds, makes every line inactive.
+/// A line that is held.
+struct Held {
+    spec: LineSpec,
+    /// What it was last set to; `None` before the first time.
+    last_set: Option<bool>,
+}
+
+/// Owns the lines. Dropping it, also while a panic unwinds, makes every line inactive and then lets go of it.
 pub(crate) struct Outputs<L: Lines> {
     lines: L,
-    count: usize,
-    /// What each line was last set to; `None` before the first time.
-    held: [Option<bool>; MAX_LINES],
-    pub(crate) trace: Option<Trace>,
+    held: [Option<Held>; MAX_LINES],
+    trace: Option<Trace>,
 }
 
 impl<L: Lines> Outputs<L> {
-    /// Takes over `count` lines, which are inactive; the first [`Outputs::apply`] drives them so.
-    pub(crate) fn new(lines: L, count: usize) -> Self {
-        Self { lines, count: count.min(MAX_LINES), held: [None; MAX_LINES], trace: None }
+    pub(crate) fn new(lines: L, trace: Option<Trace>) -> Self {
+        Self { lines, held: Default::default(), trace }
+    }
+
+    /// See [`Lines::can_be_moved`].
+    pub(crate) fn can_be_moved(&self) -> bool {
+        self.lines.can_be_moved()
+    }
+
+    /// Takes a line, inactive; the next [`Outputs::apply`] drives it so.
+    pub(crate) fn claim(&mut self, index: usize, spec: &LineSpec) -> Result<(), LineError> {
+        self.lines.claim(index, spec)?;
+        self.held[index] = Some(Held { spec: spec.clone(), last_set: None });
+        Ok(())
+    }
+
+    /// Makes line `index` inactive, then lets go of it.
+    pub(crate) fn release(&mut self, index: usize) {
+        if self.held[index].is_some() {
+            // If it cannot be made inactive any more, holding it does not help.
+            let _ = self.drive(index, false, Set::Always);
+            self.flush();
+            self.lines.release(index);
+            self.held[index] = None;
+        }
+    }
+
+    /// The line that is held as `index`.
+    pub(crate) fn held(&self, index: usize) -> Option<&LineSpec> {
+        self.held[index].as_ref().map(|held| &held.spec)
     }
 
     /// Makes the lines what `reports` says and corrects `reports` to what they then are. A line that does not obey is made inactive
     /// and latched.
     pub(crate) fn apply(&mut self, judge: &mut Judge, reports: &mut [LineReport; MAX_LINES]) {
-        for (index, report) in reports.iter_mut().enumerate().take(self.count) {
+        for (index, report) in reports.iter_mut().enumerate() {
+            if self.held[index].is_none() {
+                continue;
+            }
             if !matches!(self.drive(index, report.active, Set::OnChange), Ok(is) if is == report.active) {
-                judge.line_fault(index);
-                let after = self.drive(index, false, Set::Always);
-                *report = LineReport { active: !matches!(after, Ok(false)), verdict: Verdict::LineFault };
+                judge.latch(index, Latch::LineFault);
+                let active = !matches!(self.drive(index, false, Set::Always), Ok(false));
+                *report = LineReport { active, verdict: Verdict::LineFault, latch: judge.latch_of(index) };
             }
         }
         self.flush();
@@ -42,31 +78,35 @@ impl<L: Lines> Outputs<L> {
 
     /// Sets line `index`, and says what it then is.
     fn drive(&mut self, index: usize, active: bool, set: Set) -> Result<bool, LineError> {
-        if set == Set::Always || self.held[index] != Some(active) {
+        let held = self.held[index].as_mut().ok_or(LineError::NoSuchLine(index))?;
+        let changes = held.last_set != Some(active);
+        if set == Set::Always || changes {
             self.lines.set(index, active)?;
-            if self.held[index] != Some(active) {
-                self.held[index] = Some(active);
-                if let Some(trace) = &mut self.trace {
-                    trace.note(index, active);
-                }
+            held.last_set = Some(active);
+            if let Some(trace) = &mut self.trace
+                && changes
+            {
+                trace.note(index, active);
             }
         }
         self.lines.read_back(index)
     }
 
+    /// Writes the trace, once every line is as it must be.
     fn flush(&mut self) {
         if let Some(trace) = &mut self.trace {
-            trace.flush();
+            trace.flush(&self.held.each_ref().map(|held| held.as_ref().map_or("", |held| &held.spec.name)));
         }
     }
 }
 
 impl<L: Lines> Drop for Outputs<L> {
     fn drop(&mut self) {
-        for index in 0..self.count {
+        for index in 0..MAX_LINES {
             // Nobody is left to be told of a failure; what stands behind the guard takes over.
             let _ = self.drive(index, false, Set::Always);
         }
         self.flush();
+        (0..MAX_LINES).for_each(|index| self.lines.release(index));
     }
 }

@@ -2,22 +2,26 @@
 //! that only a guard that never gets there misses it; how long it takes is measured elsewhere.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{fs, process};
+use std::{fs, io};
 
-use rustix::net::{AddressFamily, SocketFlags, socketpair};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, recv, socketpair};
 
 use super::*;
+use protocol::{Claimed, Field, Message};
 
 const HEATER: usize = 0;
 const FAN: usize = 1;
 const LONG: Duration = Duration::from_secs(30);
 
+fn line(name: &str, role: Role, gpio: u32) -> LineSpec {
+    LineSpec { name: name.into(), role, gpio, active_low: false }
+}
+
 fn specs() -> Vec<LineSpec> {
-    let line = |name: &str, role| LineSpec { name: name.into(), role };
-    vec![line("heater", Role::Heater), line("exhaust fan", Role::Fan)]
+    vec![line("heater", Role::Heater, 16), line("exhaust_fan", Role::Fan, 20)]
 }
 
 /// Limits that no slow machine meets by itself.
@@ -25,40 +29,57 @@ fn patient() -> Limits {
     Limits { lease: LONG, max_sample_age: LONG, ..Limits::default() }
 }
 
+fn options(limits: Limits) -> Options {
+    Options { file: RelayFile { limits, ..RelayFile::default() }, ..Options::default() }
+}
+
 fn wants(heater: bool, fan: bool) -> [Want; MAX_LINES] {
     let mut wants = [Want::default(); MAX_LINES];
-    wants[HEATER] = Want { active: heater, temperature_milli_c: 20_000, sample_age_ms: 100 };
+    wants[HEATER] = Want { active: heater, temperature_milli_c: 20_000, sample_age_ms: 100, latch: None };
     wants[FAN].active = fan;
     wants
 }
 
+fn encoded<F: Field>(sequence: u32, lines: [F; MAX_LINES]) -> Vec<u8> {
+    Message { sequence, lines }.encode(&mut [0; MESSAGE_MAX]).to_vec()
+}
+
 fn lease(sequence: u32, heater: bool, fan: bool) -> Vec<u8> {
-    Lease { sequence, wants: wants(heater, fan) }.encode().to_vec()
+    encoded(sequence, wants(heater, fan))
 }
 
 type Running = JoinHandle<Result<(), GuardError>>;
 
-fn start(lines: impl Lines + Send + 'static, limits: Limits, trace: Option<PathBuf>) -> (Link, Running) {
-    let (link, socket) = Link::pair().unwrap();
-    let options = Options { lines: specs(), limits, trace };
-    (link, thread::spawn(move || run(socket, lines, options)))
+/// A guard that holds both lines.
+fn start(lines: impl Lines + Send + 'static, options: Options) -> (Link, Running) {
+    let (mut link, socket) = Link::pair().unwrap();
+    let guard = thread::spawn(move || run(socket, lines, options));
+    assert_eq!(link.claim(&specs(), LONG), Ok(vec![Ok(()); 2]));
+    (link, guard)
 }
 
-/// A bare end of the conversation, to say what no [`Link`] would.
+/// A bare end of the conversation, to say what no [`Link`] would. The claim had sequence 0.
 fn start_bare(lines: impl Lines + Send + 'static, limits: Limits) -> (OwnedFd, Running) {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    let options = Options { lines: specs(), limits, trace: None };
-    (ours, thread::spawn(move || run(theirs, lines, options)))
+    let guard = thread::spawn(move || run(theirs, lines, options(limits)));
+    say(&ours, &encoded(0, std::array::from_fn(|index| specs().get(index).cloned())));
+    let claimed: Claimed = hear_any(&ours);
+    assert!(claimed.lines[HEATER].held && claimed.lines[FAN].held);
+    (ours, guard)
 }
 
 fn say(socket: &OwnedFd, bytes: &[u8]) {
     send(socket, bytes, SendFlags::NOSIGNAL).unwrap();
 }
 
-fn hear(socket: &OwnedFd) -> Report {
-    let mut bytes = [0; protocol::REPORT_LEN];
+fn hear_any<F: Field>(socket: &OwnedFd) -> Message<F> {
+    let mut bytes = [0; MESSAGE_MAX];
     let (length, _) = recv(socket, &mut bytes, RecvFlags::empty()).unwrap();
-    Report::decode(&bytes[..length]).unwrap()
+    Message::decode(&bytes[..length]).unwrap()
+}
+
+fn hear(socket: &OwnedFd) -> Report {
+    hear_any(socket)
 }
 
 fn verdicts(report: &Report) -> [Verdict; 2] {
@@ -78,9 +99,9 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 fn a_lease_makes_lines_active_and_its_daemon_s_end_makes_them_inactive() {
     let lines = SimulatedLines::new();
     let view = lines.view();
-    let (mut link, guard) = start(lines, patient(), None);
+    let (mut link, guard) = start(lines, options(patient()));
     let report = link.exchange(&wants(true, true), LONG).unwrap();
-    assert_eq!((report.sequence, verdicts(&report)), (1, [Verdict::Active; 2]));
+    assert_eq!((report.sequence, verdicts(&report)), (2, [Verdict::Active; 2]));
     assert_eq!(report.lines[2].verdict, Verdict::NoSuchLine);
     assert!(view.is_active(HEATER) && view.is_active(FAN));
 
@@ -114,18 +135,50 @@ fn a_message_that_is_no_good_makes_everything_inactive() {
         guard.join().unwrap().unwrap();
     };
     check(b"?");
-    check(&lease(6, true, true)[..LEASE_LEN - 1]);
+    check(&lease(6, true, true)[..Lease::LEN - 1]);
     check(&[lease(6, true, true), vec![0]].concat());
     check(&[0; 4096]);
-    check(&lease(5, true, true));
-    check(&lease(4, true, true));
+}
+
+#[test]
+fn a_message_that_is_not_newer_ends_the_lease() {
+    let check = |first: u32, second: u32, granted: bool| {
+        let lines = SimulatedLines::new();
+        let view = lines.view();
+        let (socket, guard) = start_bare(lines, patient());
+        // Half of all sequences are newer than the claim's 0: what is beyond is reached in steps.
+        for step in [first / 3, first / 3 * 2, first] {
+            say(&socket, &lease(step, true, true));
+            assert_eq!(hear(&socket).sequence, step);
+        }
+        say(&socket, &lease(second, true, true));
+        let report = hear(&socket);
+        assert_eq!(report.sequence, if granted { second } else { 0 }, "{first} {second}");
+        assert_eq!(view.is_active(HEATER), granted, "{first} {second}");
+        // Nor does an old claim or reset count.
+        say(&socket, &encoded(first, [(); MAX_LINES]));
+        assert_eq!(hear(&socket).sequence, 0);
+        assert!(!view.is_active(HEATER));
+        say(&socket, &encoded(first, [const { None::<LineSpec> }; MAX_LINES]));
+        assert_eq!(hear(&socket).sequence, 0);
+        drop(socket);
+        guard.join().unwrap().unwrap();
+    };
+    check(7, 8, true);
+    check(7, 7, false);
+    check(7, 6, false);
+    check(7, 1_000, true);
+    check(u32::MAX, 0, true);
+    check(1, u32::MAX, false);
+    check(1, i32::MAX as u32 + 1, true);
+    check(1, (1 << 31) + 1, false);
 }
 
 #[test]
 fn a_lease_runs_out_by_itself() {
     let lines = SimulatedLines::new();
     let view = lines.view();
-    let (mut link, guard) = start(lines, Limits { lease: Duration::from_millis(5), ..Limits::default() }, None);
+    let (mut link, guard) = start(lines, options(Limits { lease: Duration::from_millis(5), ..Limits::default() }));
     link.exchange(&wants(true, true), LONG).unwrap();
     wait_until("inactive", || !view.is_active(HEATER) && !view.is_active(FAN));
     assert!(!guard.is_finished());
@@ -164,12 +217,20 @@ struct Bad {
     stuck: Arc<AtomicBool>,
     /// Somebody else makes the heater active, once.
     poked: Arc<AtomicBool>,
+    /// Looked at also while nothing is asked.
+    watched: bool,
+    /// What was claimed and let go.
+    story: Arc<Mutex<Vec<String>>>,
 }
+
+/// A pin that somebody else holds.
+const NO_PIN: u32 = 99;
 
 impl Bad {
     fn new() -> Self {
-        let (stuck, poked) = Default::default();
-        Self { lines: SimulatedLines::new(), deaf: false, dies: false, panics: false, gate: None, stuck, poked }
+        let (stuck, poked, story) = Default::default();
+        let lines = SimulatedLines::new();
+        Self { lines, deaf: false, dies: false, panics: false, gate: None, stuck, poked, watched: false, story }
     }
 
     fn heater_is_active(&self) -> bool {
@@ -178,6 +239,25 @@ impl Bad {
 }
 
 impl Lines for Bad {
+    fn can_be_moved(&self) -> bool {
+        self.watched
+    }
+
+    fn claim(&mut self, index: usize, spec: &LineSpec) -> Result<(), LineError> {
+        if spec.gpio == NO_PIN {
+            return Err(LineError::Busy { gpio: NO_PIN, consumer: "somebody else".into() });
+        }
+        self.story.lock().unwrap().push(format!("claim {index}"));
+        self.lines.claim(index, spec)
+    }
+
+    fn release(&mut self, index: usize) {
+        if !self.panics && self.lines.read_back(index).unwrap() {
+            self.story.lock().unwrap().push(format!("release {index} while active"));
+        }
+        self.story.lock().unwrap().push(format!("release {index}"));
+    }
+
     fn set(&mut self, index: usize, active: bool) -> Result<(), LineError> {
         if index == HEATER && self.dies && self.heater_is_active() {
             return Err(LineError::Io(io::ErrorKind::BrokenPipe.into()));
@@ -209,9 +289,12 @@ impl Lines for Bad {
 #[test]
 fn a_line_that_does_not_obey_is_latched_and_the_others_go_on() {
     let check = |bad: Bad, at_fault: bool, then: LineReport| {
-        let (mut link, guard) = start(bad, patient(), None);
+        let (mut link, guard) = start(bad, options(patient()));
         let report = link.exchange(&wants(true, true), LONG).unwrap();
-        assert_eq!(report.lines[HEATER], LineReport { active: at_fault, verdict: Verdict::LineFault });
+        assert_eq!(
+            report.lines[HEATER],
+            LineReport { active: at_fault, verdict: Verdict::LineFault, latch: Some(Latch::LineFault) }
+        );
         assert_eq!(report.lines[FAN].verdict, Verdict::Active);
         for _ in 0..3 {
             let report = link.exchange(&wants(true, true), LONG).unwrap();
@@ -220,9 +303,9 @@ fn a_line_that_does_not_obey_is_latched_and_the_others_go_on() {
         drop(link);
         guard.join().unwrap().unwrap();
     };
-    let latched = LineReport { active: false, verdict: Verdict::Latched };
+    let latched = LineReport { active: false, verdict: Verdict::Latched, latch: Some(Latch::LineFault) };
     check(Bad { deaf: true, ..Bad::new() }, false, latched);
-    let fault = LineReport { active: true, verdict: Verdict::LineFault };
+    let fault = LineReport { active: true, verdict: Verdict::LineFault, latch: Some(Latch::LineFault) };
     check(Bad { dies: true, ..Bad::new() }, true, fault);
     check(Bad { stuck: Arc::new(AtomicBool::new(true)), ..Bad::new() }, true, fault);
 }
@@ -232,13 +315,16 @@ fn a_line_that_somebody_else_moves_is_a_fault_and_moved_back_if_it_can_be() {
     let check = |move_it: &dyn Fn(&Bad) -> Arc<AtomicBool>, stays_active: bool| {
         let bad = Bad::new();
         let moved = move_it(&bad);
-        let (mut link, guard) = start(bad, patient(), None);
+        let (mut link, guard) = start(bad, options(patient()));
         let mut heater = || link.exchange(&wants(false, true), LONG).unwrap().lines[HEATER];
-        assert_eq!(heater(), LineReport { active: false, verdict: Verdict::NotWanted });
+        assert_eq!(heater(), LineReport { active: false, verdict: Verdict::NotWanted, latch: None });
         moved.store(true, Ordering::SeqCst);
-        assert_eq!(heater(), LineReport { active: stays_active, verdict: Verdict::LineFault });
+        assert_eq!(
+            heater(),
+            LineReport { active: stays_active, verdict: Verdict::LineFault, latch: Some(Latch::LineFault) }
+        );
         moved.store(false, Ordering::SeqCst);
-        assert_eq!(heater(), LineReport { active: false, verdict: Verdict::Latched });
+        assert_eq!(heater(), LineReport { active: false, verdict: Verdict::Latched, latch: Some(Latch::LineFault) });
         drop(link);
         guard.join().unwrap().unwrap();
     };
@@ -250,7 +336,7 @@ fn a_line_that_somebody_else_moves_is_a_fault_and_moved_back_if_it_can_be() {
 fn a_panic_leaves_the_lines_inactive() {
     let bad = Bad { panics: true, ..Bad::new() };
     let view = bad.lines.view();
-    let (mut link, guard) = start(bad, patient(), None);
+    let (mut link, guard) = start(bad, options(patient()));
     assert_eq!(link.exchange(&wants(true, false), LONG), Err(LinkError::Lost));
     guard.join().unwrap_err();
     assert!(!view.is_active(HEATER));
@@ -290,33 +376,27 @@ fn what_waited_while_the_guard_slept_past_its_lease_is_not_granted() {
 #[test]
 fn a_wish_of_a_daemon_that_is_gone_is_not_granted() {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    say(&ours, &lease(1, true, true));
+    say(&ours, &encoded(1, std::array::from_fn(|index| specs().get(index).cloned())));
+    say(&ours, &lease(2, true, true));
     drop(ours);
     // An active heater would panic.
     let lines = Bad { panics: true, ..Bad::new() };
-    run(theirs, lines, Options { lines: specs(), limits: patient(), trace: None }).unwrap();
-}
-
-/// A path of our own, without its file.
-fn fresh_path(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("filamentbox-guard-{}-{name}", process::id()));
-    let _ = fs::remove_file(&path);
-    path
+    run(theirs, lines, options(patient())).unwrap();
 }
 
 #[test]
 fn the_trace_tells_each_change_once() {
-    let path = fresh_path("trace");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
     fs::write(&path, "earlier\n").unwrap();
     let before = clock::now();
-    let (mut link, guard) = start(SimulatedLines::new(), patient(), Some(path.clone()));
+    let (mut link, guard) = start(SimulatedLines::new(), Options { trace: Some(path.clone()), ..options(patient()) });
     for heater in [true, true, false, true] {
         link.exchange(&wants(heater, false), LONG).unwrap();
     }
     drop(link);
     guard.join().unwrap().unwrap();
     let text = fs::read_to_string(&path).unwrap();
-    fs::remove_file(&path).unwrap();
     let (times, changes): (Vec<_>, Vec<_>) = text.lines().skip(1).map(|line| line.split_once(' ').unwrap()).unzip();
     let heater = ["output heater 1", "output heater 0", "output heater 1", "output heater 0"];
     assert_eq!(changes, [&["output heater 0", "output exhaust_fan 0"][..], &heater].concat());
@@ -327,10 +407,11 @@ fn the_trace_tells_each_change_once() {
 
 #[test]
 fn the_trace_tells_of_a_line_that_fails_between_two_reports() {
-    let path = fresh_path("fault");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trace");
     let bad = Bad::new();
     let stuck = Arc::clone(&bad.stuck);
-    let (mut link, guard) = start(bad, patient(), Some(path.clone()));
+    let (mut link, guard) = start(bad, Options { trace: Some(path.clone()), ..options(patient()) });
     link.exchange(&wants(false, false), LONG).unwrap();
     stuck.store(true, Ordering::SeqCst);
     link.exchange(&wants(true, true), LONG).unwrap();
@@ -338,7 +419,6 @@ fn the_trace_tells_of_a_line_that_fails_between_two_reports() {
     drop(link);
     guard.join().unwrap().unwrap();
     let text = fs::read_to_string(&path).unwrap();
-    fs::remove_file(&path).unwrap();
     let heater: Vec<_> =
         text.lines().filter(|line| line.contains("heater")).map(|line| &line[line.len() - 1..]).collect();
     assert_eq!(heater, ["0", "1", "0"], "{text}");
@@ -348,7 +428,7 @@ fn the_trace_tells_of_a_line_that_fails_between_two_reports() {
 fn a_trace_on_a_full_disk_changes_nothing() {
     let lines = SimulatedLines::new();
     let view = lines.view();
-    let (mut link, guard) = start(lines, patient(), Some("/dev/full".into()));
+    let (mut link, guard) = start(lines, Options { trace: Some("/dev/full".into()), ..options(patient()) });
     link.exchange(&wants(true, true), LONG).unwrap();
     assert!(view.is_active(HEATER));
     drop(link);
@@ -357,30 +437,303 @@ fn a_trace_on_a_full_disk_changes_nothing() {
 }
 
 #[test]
-fn a_guard_that_cannot_start_says_why_and_leaves_its_lines_inactive() {
-    let seqpacket = || Link::pair().unwrap().1;
-    let check = |socket: OwnedFd, lines: Vec<LineSpec>, trace: Option<&str>, expected: &str| {
-        let mut simulated = SimulatedLines::new();
-        let view = simulated.view();
-        simulated.set(HEATER, true).unwrap();
-        let options = Options { lines, limits: Limits::default(), trace: trace.map(PathBuf::from) };
-        assert_eq!(run(socket, simulated, options).unwrap_err().to_string(), expected);
-        assert!(!view.is_active(HEATER));
+fn a_guard_that_cannot_start_says_why() {
+    let check = |socket: OwnedFd, options: Options, expected: &str| {
+        assert_eq!(run(socket, SimulatedLines::new(), options).unwrap_err().to_string(), expected);
     };
     let no_socket = "the relay guard is started by the daemon, with a SOCK_SEQPACKET socket as its standard input";
-    check(fs::File::open("/dev/null").unwrap().into(), specs(), None, no_socket);
+    check(fs::File::open("/dev/null").unwrap().into(), Options::default(), no_socket);
     let (stream, _other) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
-    check(stream, specs(), None, no_socket);
-    let nine = vec![specs()[0].clone(); MAX_LINES + 1];
-    check(seqpacket(), nine, None, "9 output lines are too many, a relay guard holds at most 8");
+    check(stream, Options::default(), no_socket);
     let trace = "cannot append to the trace /nowhere/trace: No such file or directory (os error 2)";
-    check(seqpacket(), specs(), Some("/nowhere/trace"), trace);
+    let seqpacket = Link::pair().unwrap().1;
+    check(seqpacket, Options { trace: Some("/nowhere/trace".into()), ..Options::default() }, trace);
 }
 
 #[test]
-fn eight_lines_are_not_too_many() {
-    let (link, socket) = Link::pair().unwrap();
+fn before_the_claim_there_is_no_line() {
+    let (mut link, socket) = Link::pair().unwrap();
+    let guard = thread::spawn(move || run(socket, SimulatedLines::new(), options(patient())));
+    let report = link.exchange(&wants(true, true), LONG).unwrap();
+    assert_eq!(report.lines, [LineReport::default(); MAX_LINES]);
     drop(link);
-    let options = Options { lines: vec![specs()[0].clone(); MAX_LINES], limits: Limits::default(), trace: None };
-    run(socket, SimulatedLines::new(), options).unwrap();
+    guard.join().unwrap().unwrap();
+}
+
+#[test]
+fn each_line_of_a_claim_is_taken_or_refused_by_itself() {
+    let bad = Bad::new();
+    let (mut link, socket) = Link::pair().unwrap();
+    let file = RelayFile { limits: patient(), pins: Some(vec![16, 20, NO_PIN, 12]), heater_pins: Some(vec![12, 16]) };
+    let folder = tempfile::tempdir().unwrap();
+    let state_dir = Some(folder.path().to_owned());
+    let guard = thread::spawn(move || run(socket, bad, Options { file, state_dir, ..Options::default() }));
+    let mut claim = |lines: &[LineSpec]| link.claim(lines, LONG).unwrap();
+    let refused = |why: &str| Err(why.to_owned());
+    let lines = [
+        line("heater", Role::Heater, 16),
+        line("busy", Role::Fan, NO_PIN),
+        line("heater", Role::Heater, 20),
+        line("other", Role::Fan, 21),
+        line("fan", Role::Fan, 20),
+        line("disguised", Role::Fan, 12),
+    ];
+    let expected = [
+        Ok(()),
+        refused("GPIO99 is held by somebody else"),
+        refused("another output has the same name"),
+        refused("GPIO21 is not among the pins that relay.toml allows"),
+        Ok(()),
+        refused("GPIO12 is a heater in relay.toml"),
+    ];
+    assert_eq!(claim(&lines), expected);
+    // Asked again, the answer is the same.
+    assert_eq!(claim(&lines), expected);
+    let report = link.exchange(&[Want { active: true, ..wants(true, true)[HEATER] }; MAX_LINES], LONG).unwrap();
+    let held = report.lines.map(|line| line.verdict == Verdict::Active);
+    assert_eq!(held, [true, false, false, false, true, false, false, false]);
+    drop(link);
+    guard.join().unwrap().unwrap();
+    assert_eq!(recorded_lines(folder.path()).unwrap(), [lines[0].clone(), lines[4].clone()]);
+}
+
+#[test]
+fn a_claim_makes_everything_inactive_and_lets_go_of_what_it_does_not_claim() {
+    let bad = Bad::new();
+    let (view, story) = (bad.lines.view(), Arc::clone(&bad.story));
+    let (mut link, guard) = start(bad, options(patient()));
+    link.exchange(&wants(true, true), LONG).unwrap();
+    // The heater changes its pin, the fan stays as it is.
+    let moved = LineSpec { gpio: 17, ..specs()[HEATER].clone() };
+    assert_eq!(link.claim(&[moved, specs()[FAN].clone()], LONG), Ok(vec![Ok(()); 2]));
+    assert!(!view.is_active(HEATER) && !view.is_active(FAN));
+    assert_eq!(*story.lock().unwrap(), ["claim 0", "claim 1", "release 0", "claim 0"]);
+    link.exchange(&wants(true, true), LONG).unwrap();
+    assert!(view.is_active(HEATER) && view.is_active(FAN));
+    assert_eq!(link.claim(&[], LONG), Ok(vec![]));
+    let report = link.exchange(&wants(true, true), LONG).unwrap();
+    assert_eq!(verdicts(&report), [Verdict::NoSuchLine; 2]);
+    assert_eq!(story.lock().unwrap()[4..], ["release 0", "release 1"]);
+    drop(link);
+    guard.join().unwrap().unwrap();
+    assert!(!story.lock().unwrap().iter().any(|step| step.ends_with("while active")));
+}
+
+#[test]
+fn every_line_is_inactive_before_it_is_let_go() {
+    let check = |end: &dyn Fn(Link, Running, OwnedFd)| {
+        let bad = Bad::new();
+        let (view, story) = (bad.lines.view(), Arc::clone(&bad.story));
+        let (stop, stopped) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (mut link, guard) = start(bad, Options { stop: Some(stopped.into()), ..options(patient()) });
+        link.exchange(&wants(true, true), LONG).unwrap();
+        end(link, guard, stop.into());
+        assert!(!view.is_active(HEATER) && !view.is_active(FAN));
+        let story = story.lock().unwrap();
+        assert!(story[2..].starts_with(&["release 0".into(), "release 1".into()]), "{story:?}");
+    };
+    check(&|link, guard, _stop| {
+        drop(link);
+        guard.join().unwrap().unwrap();
+    });
+    check(&|link, guard, stop| {
+        rustix::io::write(&stop, b"X").unwrap();
+        guard.join().unwrap().unwrap();
+        drop(link);
+    });
+    check(&|link, guard, stop| {
+        drop(stop);
+        guard.join().unwrap().unwrap();
+        drop(link);
+    });
+}
+
+#[test]
+fn a_line_that_somebody_moves_is_noticed_while_nothing_is_asked() {
+    let bad = Bad { watched: true, ..Bad::new() };
+    let (view, poked) = (bad.lines.view(), Arc::clone(&bad.poked));
+    let (mut link, guard) = start(bad, options(patient()));
+    poked.store(true, Ordering::SeqCst);
+    wait_until("looked at", || !poked.load(Ordering::SeqCst));
+    wait_until("moved back", || !view.is_active(HEATER));
+    let report = link.exchange(&wants(true, false), LONG).unwrap();
+    assert_eq!((report.lines[HEATER].verdict, report.lines[HEATER].latch), (Verdict::Latched, Some(Latch::LineFault)));
+    drop(link);
+    guard.join().unwrap().unwrap();
+}
+
+/// A guard as a service, and where it listens.
+fn service(folder: &tempfile::TempDir, lines: impl Lines + Send + 'static) -> (PathBuf, OwnedFd, Running) {
+    let path = folder.path().join("socket");
+    let listener = listen_at(&path).unwrap();
+    let (stop, stopped) = std::os::unix::net::UnixStream::pair().unwrap();
+    let state_dir = Some(folder.path().to_owned());
+    let options = Options { stop: Some(stopped.into()), state_dir, ..options(patient()) };
+    (path, stop.into(), thread::spawn(move || serve(listener, lines, options)))
+}
+
+/// What the guard has heard a daemon say once it says so, although another may have been served a moment ago.
+fn connect(path: &std::path::Path) -> Link {
+    let deadline = clock::now().plus(LONG);
+    loop {
+        let mut link = Link::connect(path).unwrap();
+        match link.exchange(&wants(false, false), LONG) {
+            Ok(_) => return link,
+            Err(error) => assert!(error == LinkError::Lost && clock::now() < deadline, "{error}"),
+        }
+    }
+}
+
+#[test]
+fn one_daemon_is_served_at_a_time_and_the_next_finds_the_lines_held_and_inactive() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = Bad::new();
+    let (view, story) = (bad.lines.view(), Arc::clone(&bad.story));
+    let (path, stop, guard) = service(&folder, bad);
+    let mut first = connect(&path);
+    assert_eq!(first.claim(&specs(), LONG), Ok(vec![Ok(()); 2]));
+    first.exchange(&wants(true, true), LONG).unwrap();
+    let mut second = Link::connect(&path).unwrap();
+    assert_eq!(second.claim(&specs(), LONG), Err(LinkError::Lost));
+    // The first does not notice.
+    assert_eq!(verdicts(&first.exchange(&wants(true, true), LONG).unwrap()), [Verdict::Active; 2]);
+    drop(first);
+    wait_until("inactive", || !view.is_active(HEATER) && !view.is_active(FAN));
+    let mut third = connect(&path);
+    // Held, but not its own yet.
+    assert_eq!(verdicts(&third.exchange(&wants(true, true), LONG).unwrap()), [Verdict::NoSuchLine; 2]);
+    assert!(!view.is_active(HEATER));
+    assert_eq!(third.claim(&specs(), LONG), Ok(vec![Ok(()); 2]));
+    assert_eq!(verdicts(&third.exchange(&wants(true, true), LONG).unwrap()), [Verdict::Active; 2]);
+    assert_eq!(*story.lock().unwrap(), ["claim 0", "claim 1"]);
+    // Nobody else can listen there.
+    assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    drop(stop);
+    guard.join().unwrap().unwrap();
+    assert!(!view.is_active(HEATER));
+    assert_eq!(recorded_lines(folder.path()).unwrap(), specs());
+    // What it leaves behind is no hindrance.
+    listen_at(&path).unwrap();
+}
+
+#[test]
+fn a_file_in_the_way_of_the_socket_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    fs::write(&path, "precious").unwrap();
+    assert_eq!(listen_at(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn the_socket_is_for_user_and_group() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let _listener = listen_at(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+}
+
+#[test]
+fn a_daemon_that_dies_heating_again_and_again_latches_its_heater() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, stop, guard) = service(&folder, SimulatedLines::new());
+    let die = |heater: bool| {
+        let mut link = connect(&path);
+        link.claim(&specs(), LONG).unwrap();
+        link.exchange(&wants(heater, true), LONG).unwrap().lines[HEATER].latch
+    };
+    for _ in 0..3 {
+        assert_eq!(die(true), None);
+        // One that goes in good order does not count.
+        assert_eq!(die(false), None);
+    }
+    assert_eq!(die(true), None);
+    assert_eq!(die(false), Some(Latch::CrashLoop));
+    // A person resets it; the next death is once too often again.
+    let mut link = connect(&path);
+    link.claim(&specs(), LONG).unwrap();
+    assert_eq!(link.reset(LONG).unwrap().lines[HEATER].latch, None);
+    drop(link);
+    assert_eq!(die(true), None);
+    assert_eq!(die(true), Some(Latch::CrashLoop));
+    drop(stop);
+    guard.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_guard_that_is_stopped_while_heating_is_no_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        let (path, stop, guard) = service(&folder, SimulatedLines::new());
+        let mut link = connect(&path);
+        link.claim(&specs(), LONG).unwrap();
+        assert_eq!(verdicts(&link.exchange(&wants(true, false), LONG).unwrap())[HEATER], Verdict::Active);
+        drop(stop);
+        guard.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn the_record_of_held_lines_follows_the_claims() {
+    let folder = tempfile::tempdir().unwrap();
+    let live = |claims: &[&[LineSpec]]| {
+        let options = Options { state_dir: Some(folder.path().to_owned()), ..options(patient()) };
+        let (mut link, socket) = Link::pair().unwrap();
+        let guard = thread::spawn(move || run(socket, SimulatedLines::new(), options));
+        for claim in claims {
+            link.claim(claim, LONG).unwrap();
+        }
+        drop(link);
+        guard.join().unwrap().unwrap();
+        recorded_lines(folder.path()).unwrap()
+    };
+    let (both, fan) = (specs(), vec![specs()[FAN].clone()]);
+    assert_eq!(live(&[&both]), both);
+    // What a guard held that is gone is not held by the next, unless it is claimed again.
+    assert_eq!(live(&[&fan]), fan);
+    assert_eq!(live(&[&fan, &both]), both);
+    assert_eq!(live(&[&both, &[]]), []);
+}
+
+#[test]
+fn a_latch_outlives_the_guard_until_a_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options { state_dir: Some(folder.path().to_owned()), ..options(patient()) };
+    let live = |latch: Option<Latch>, reset: bool| {
+        let (mut link, guard) = start(SimulatedLines::new(), options());
+        let mut wants = wants(true, true);
+        wants[HEATER].latch = latch;
+        let found = link.exchange(&wants, LONG).unwrap();
+        if reset {
+            link.reset(LONG).unwrap();
+        }
+        // In good order.
+        link.exchange(&[Want::default(); MAX_LINES], LONG).unwrap();
+        drop(link);
+        guard.join().unwrap().unwrap();
+        (found.lines[HEATER].latch, found.lines[FAN].active)
+    };
+    assert_eq!(live(None, false), (None, true));
+    assert_eq!(live(Some(Latch::RelayStuck), false), (Some(Latch::RelayStuck), true));
+    assert_eq!(live(None, false), (Some(Latch::RelayStuck), true));
+    assert_eq!(live(None, true), (Some(Latch::RelayStuck), true));
+    assert_eq!(live(None, false), (None, true));
+}
+
+#[test]
+fn systemd_hears_that_the_guard_is_ready_and_then_that_it_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let supervisor = Supervisor::at(path.to_str().unwrap(), Some(Duration::from_millis(30))).unwrap();
+    let (_link, guard) = start(SimulatedLines::new(), Options { supervisor: Some(supervisor), ..options(patient()) });
+    let hear = || {
+        let mut bytes = [0; 64];
+        let length = systemd.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    assert_eq!([hear(), hear(), hear()], ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]);
+    drop(_link);
+    guard.join().unwrap().unwrap();
 }

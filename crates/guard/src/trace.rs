@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::clock::{self, Nanos};
-use crate::judge::LineSpec;
+use crate::lines::LINE_NAME_MAX;
 use crate::protocol::MAX_LINES;
 
 /// A line changes at most twice in one turn of the loop: active, and back because it does not obey.
@@ -15,19 +15,15 @@ const PENDING: usize = 2 * MAX_LINES;
 
 pub(crate) struct Trace {
     file: File,
-    names: Vec<String>,
     /// Reserved once for the longest line, so that writing one does not allocate.
     text: Vec<u8>,
     pending: [Option<(Nanos, usize, bool)>; PENDING],
 }
 
 impl Trace {
-    pub(crate) fn append_to(path: &Path, lines: &[LineSpec]) -> io::Result<Self> {
-        let plain = |c: char| if c.is_whitespace() || c.is_control() { '_' } else { c };
-        let names: Vec<String> = lines.iter().map(|line| line.name.chars().map(plain).collect()).collect();
-        let longest = names.iter().map(String::len).max().unwrap_or(0);
+    pub(crate) fn append_to(path: &Path) -> io::Result<Self> {
         let file = File::options().append(true).create(true).open(path)?;
-        Ok(Self { file, names, text: Vec::with_capacity(longest + 64), pending: [None; PENDING] })
+        Ok(Self { file, text: Vec::with_capacity(LINE_NAME_MAX + 64), pending: [None; PENDING] })
     }
 
     /// Remembers a change with its time.
@@ -37,13 +33,12 @@ impl Trace {
         }
     }
 
-    /// Writes what was remembered.
-    pub(crate) fn flush(&mut self) {
+    /// Writes what was remembered, by the names of the lines.
+    pub(crate) fn flush(&mut self, names: &[&str; MAX_LINES]) {
         for (at, index, active) in self.pending.iter_mut().filter_map(Option::take) {
-            let Some(name) = self.names.get(index) else { continue };
             self.text.clear();
             // Neither result matters: a full disk must not touch the lines. `write`, not `write_all`: one line, one system call.
-            let _ = writeln!(self.text, "{at} output {name} {}", u8::from(active));
+            let _ = writeln!(self.text, "{at} output {} {}", names[index], u8::from(active));
             let _ = self.file.write(&self.text);
         }
     }

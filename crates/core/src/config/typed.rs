@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{ConfigError, Settings};
+use crate::safety::{SENSOR_RANGE_MARGIN_C, is_seen_by};
 use crate::sample::BoxName;
 
 /// The band of a hysteresis controller: `low < high`, both finite.
@@ -25,6 +26,10 @@ pub struct OutputConfig {
     pub min_on: Duration,
     /// Once off, it stays off at least so long.
     pub min_off: Duration,
+    /// BCM number of the relay's line.
+    pub gpio: u32,
+    /// Whether the relay board energises at low level.
+    pub active_low: bool,
 }
 
 /// The limits of the interlock.
@@ -40,6 +45,31 @@ pub struct SafetyConfig {
     pub max_on_time: Duration,
     /// A manual ON lasts at most this long.
     pub override_max: Duration,
+    /// Whether a box as cold as a wrong type of sensor reads may be heated.
+    pub allow_cold: bool,
+    /// The heater must warm the box by so much within [`Self::heating_rise_time`], in °C.
+    pub heating_rise_c: f64,
+    /// See [`Self::heating_rise_c`].
+    pub heating_rise_time: Duration,
+    /// The heater may only run with the fan.
+    pub requires_fan: bool,
+}
+
+/// The defaults of the settings.
+impl Default for SafetyConfig {
+    fn default() -> Self {
+        Self {
+            max_temp_c: 70.0,
+            max_sample_age: Duration::from_secs(15),
+            slew_c_per_s: 1.0,
+            max_on_time: Duration::from_secs(14_400),
+            override_max: Duration::from_secs(1800),
+            allow_cold: false,
+            heating_rise_c: 1.5,
+            heating_rise_time: Duration::from_secs(180),
+            requires_fan: false,
+        }
+    }
 }
 
 /// One box.
@@ -147,6 +177,8 @@ impl Config {
             },
             min_on: seconds(&format!("{section}.min_on")),
             min_off: seconds(&format!("{section}.min_off")),
+            gpio: u32::try_from(settings.integer(&format!("{section}.gpio_pin"))).unwrap_or(u32::MAX),
+            active_low: settings.switch(&format!("{section}.active_low")),
         };
         let main = BoxConfig {
             name: BoxName::main(),
@@ -158,6 +190,10 @@ impl Config {
                 slew_c_per_s: settings.number("safety.slew_c_per_s"),
                 max_on_time: seconds("safety.max_on_time"),
                 override_max: seconds("safety.override_max"),
+                allow_cold: settings.switch("safety.allow_cold"),
+                heating_rise_c: settings.number("safety.heating_rise_c"),
+                heating_rise_time: seconds("safety.heating_rise_time"),
+                requires_fan: settings.switch("heating_control.requires_fan"),
             },
         };
         let count = |key| usize::try_from(settings.integer(key)).unwrap_or(usize::MAX);
@@ -190,6 +226,23 @@ impl Config {
             retention: Duration::from_secs_f64(settings.number("history.retention_days") * 86_400.0),
             history_max_mb: settings.integer("history.max_mb"),
             backends: settings.list("database.type").iter().filter(|name| *name != "none").cloned().collect(),
+        })
+    }
+
+    /// What is wrong with a sensor of the type `kind`, whose range ends at `range_end_c`, when heating is enabled: `Some` where it
+    /// could not see the cut-off coming. The types are not known here, so whoever knows them asks. At run time the interlock
+    /// refuses heat by the same rule.
+    pub fn check_sensor_range(&self, kind: &str, range_end_c: f64) -> Option<ConfigError> {
+        let unseen =
+            |chamber: &&BoxConfig| chamber.heater.enabled && !is_seen_by(chamber.safety.max_temp_c, range_end_c);
+        self.boxes.iter().find(unseen).map(|chamber| ConfigError {
+            key: "safety.max_temp_c, sensor.type".to_owned(),
+            problem: format!(
+                "{} and {kind} are not allowed together while heating is enabled; this sensor reads up to {range_end_c} °C, \
+                 so the cut-off may be at most {} °C",
+                chamber.safety.max_temp_c,
+                range_end_c - SENSOR_RANGE_MARGIN_C
+            ),
         })
     }
 }
@@ -231,6 +284,7 @@ fn contradictions(settings: &Settings) -> Vec<ConfigError> {
         );
         refuse("data_collection.read_interval, safety.max_sample_age", problem);
     }
+    contradictions_of_lines(settings, &mut refuse);
     let (base, max) = (settings.number("retry.backoff_base"), settings.number("retry.backoff_max"));
     if base > max {
         refuse(
@@ -253,6 +307,36 @@ fn contradictions(settings: &Settings) -> Vec<ConfigError> {
     errors
 }
 
+/// One line for two purposes, and a heater without the fan that it needs.
+fn contradictions_of_lines(settings: &Settings, refuse: &mut impl FnMut(&str, String)) {
+    let heats = settings.switch("heating_control.enabled");
+    let ventilates = settings.switch("humidity_control.enabled");
+    let (heater, fan) = (settings.integer("heating_control.gpio_pin"), settings.integer("humidity_control.gpio_pin"));
+    if heats && ventilates && heater == fan {
+        refuse(
+            "heating_control.gpio_pin, humidity_control.gpio_pin",
+            format!("{heater} is not allowed for both; heater and fan need a line each"),
+        );
+    }
+    let reads_a_line = settings.text("sensor.type").starts_with("dht");
+    for (key, enabled, line) in
+        [("heating_control.gpio_pin", heats, heater), ("humidity_control.gpio_pin", ventilates, fan)]
+    {
+        if enabled && reads_a_line && line == settings.integer("sensor.gpio_pin") {
+            refuse(
+                &format!("{key}, sensor.gpio_pin"),
+                format!("{line} is not allowed for both; a DHT sensor needs a line of its own"),
+            );
+        }
+    }
+    if heats && settings.switch("heating_control.requires_fan") && !ventilates {
+        refuse(
+            "heating_control.requires_fan, humidity_control.enabled",
+            "true and false are not allowed together; enable the fan that the heater requires".to_owned(),
+        );
+    }
+}
+
 #[cfg(test)]
 pub(in crate::config) mod tests {
     use super::super::{KeySpec, Kind, Layer, Registry, Source};
@@ -260,13 +344,16 @@ pub(in crate::config) mod tests {
 
     /// Stand-ins for the two keys whose choices come from the registries of sensors and sinks.
     static CHOICES: [KeySpec; 2] = [
-        KeySpec::new("sensor.type", Kind::Choice(&["auto", "simulated"]), "auto", "", ""),
+        KeySpec::new("sensor.type", Kind::Choice(&["auto", "simulated", "dht22"]), "auto", "", ""),
         KeySpec::new("database.type", Kind::Choices(&["none", "a", "b"]), "none", "", ""),
     ];
 
     pub(in crate::config) fn registry() -> Registry {
         Registry::new(&CHOICES)
     }
+
+    const HEATER: (&str, &str) = ("heating_control.enabled", "true");
+    const FAN: (&str, &str) = ("humidity_control.enabled", "true");
 
     fn config(values: &[(&str, &str)]) -> Result<Config, Vec<ConfigError>> {
         let values = values.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -291,6 +378,20 @@ pub(in crate::config) mod tests {
                 &[("heating_control.enabled", "true"), ("data_collection.read_interval", "7.6")],
             ),
             (&[("retry.backoff_base", "300")], &[("retry.backoff_base", "301")]),
+            (&[HEATER, FAN, ("humidity_control.gpio_pin", "17")], &[HEATER, FAN, ("humidity_control.gpio_pin", "16")]),
+            (&[HEATER, ("humidity_control.gpio_pin", "16")], &[HEATER, FAN, ("humidity_control.gpio_pin", "16")]),
+            (
+                &[HEATER, ("heating_control.gpio_pin", "4")],
+                &[HEATER, ("heating_control.gpio_pin", "4"), ("sensor.type", "dht22")],
+            ),
+            (
+                &[("heating_control.gpio_pin", "4"), ("sensor.type", "dht22")],
+                &[FAN, ("humidity_control.gpio_pin", "4"), ("sensor.type", "dht22")],
+            ),
+            (
+                &[HEATER, FAN, ("heating_control.requires_fan", "true")],
+                &[HEATER, ("heating_control.requires_fan", "true")],
+            ),
         ];
         for (good, bad) in cases {
             assert!(config(good).is_ok(), "{good:?}: {:?}", config(good));
@@ -303,5 +404,28 @@ pub(in crate::config) mod tests {
         let errors =
             config(&[("heating_control.min_temp_c", "30"), ("humidity_control.min_humidity", "90")]).expect_err("two");
         assert_eq!(errors.len(), 2, "{errors:?}");
+    }
+
+    #[test]
+    fn the_cut_off_must_lie_within_the_sensors_range() {
+        let heating = config(&[HEATER, ("safety.max_temp_c", "48")]).expect("allowed");
+        assert_eq!(heating.check_sensor_range("dht11", 50.0), None);
+        let error = heating.check_sensor_range("dht11", 49.9).expect("too near");
+        assert!(error.problem.contains("48 and dht11") && error.problem.contains("47.9 °C"), "{error}");
+        let idle = config(&[("safety.max_temp_c", "48")]).expect("allowed");
+        assert_eq!(idle.check_sensor_range("dht11", 40.0), None, "without a heater there is no cut-off");
+    }
+
+    #[test]
+    fn the_default_limits_are_the_defaults_of_the_settings() {
+        assert_eq!(config(&[]).expect("allowed").boxes[0].safety, SafetyConfig::default());
+    }
+
+    #[test]
+    fn lines_are_numbered_and_have_a_polarity() {
+        let config = config(&[("heating_control.gpio_pin", "5"), ("humidity_control.active_low", "true")]);
+        let main = &config.expect("allowed").boxes[0];
+        assert_eq!((main.heater.gpio, main.heater.active_low), (5, false));
+        assert_eq!((main.fan.gpio, main.fan.active_low), (20, true));
     }
 }

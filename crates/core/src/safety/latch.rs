@@ -15,8 +15,10 @@ pub enum LatchReason {
     /// Raised by the guard: the daemon died again and again while it heated.
     #[error("the daemon ended unexpectedly several times while heating; see its log")]
     CrashLoop,
-    /// Raised by the interlock: the box warms although the heater is off.
-    #[error("the box warms although the heater is off: the relay may be stuck. PULL THE PLUG, then check the relay")]
+    /// Raised by the interlock: the box warms, or does not cool, although the heater is off.
+    #[error(
+        "the box warms or does not cool although the heater is off: the relay may be stuck. PULL THE PLUG, then check the relay"
+    )]
     RelayStuck,
     /// Raised by the interlock: the heater is on and the box does not warm, twice.
     #[error("the heater is on but the box does not warm; check heater, fuse, lid and where the sensor lies")]

@@ -5,7 +5,7 @@ use filamentbox_core::command::{CommandError, OutputKind, Wish};
 use filamentbox_core::physics::Disturbance;
 
 use crate::daemon::{Daemon, Pulse};
-use crate::relay::LinkFault;
+use crate::relay::{LineFault, LinkFault};
 use crate::sensor::SensorFault;
 use crate::world::{HeaterFault, World};
 
@@ -21,7 +21,7 @@ impl World {
         }
         let accepted = self.step(Input::Command(output, wish));
         if accepted.is_ok() && matches!(wish, Wish::Off { .. }) && self.relay.in_touch && self.relay.answers {
-            let on = if output == OutputKind::Heater { self.relay.heater } else { self.relay.fan };
+            let on = if output == OutputKind::Heater { self.relay.heats() } else { self.relay.fan };
             assert!(!on, "{} off by hand, and it is on", output.name());
         }
         if accepted.is_err() {
@@ -46,10 +46,22 @@ impl World {
         self.heater_fault = fault;
     }
 
+    pub(crate) fn break_line(&mut self, fault: LineFault) {
+        self.note(format!("line: {fault:?}"));
+        self.change(|world| world.relay.break_line(world.now, fault));
+    }
+
     /// A person has looked.
     pub(crate) fn reset(&mut self) {
         self.note("asked: reset".to_owned());
         if self.is_running() {
+            let mut heard = false;
+            self.change(|world| heard = world.relay.reset(world.now, &mut world.dice));
+            self.witness.reset(heard);
+            // The last report that is remembered is older than the reset.
+            if let Some(daemon) = self.daemon.as_mut().filter(|_| heard) {
+                daemon.forget_latches();
+            }
             self.step(Input::Reset).expect("no command");
         }
     }
@@ -57,6 +69,9 @@ impl World {
     pub(crate) fn pulse(&mut self, pulse: Pulse) {
         self.note(format!("daemon: {pulse:?}"));
         if let Some(daemon) = &mut self.daemon {
+            if daemon.pulse != Pulse::Running {
+                self.witness.beliefs.woke(self.now);
+            }
             daemon.pulse = pulse;
         }
         // What fell due meanwhile is done at once.
@@ -74,7 +89,7 @@ impl World {
     pub(crate) fn start_daemon(&mut self) {
         self.note("daemon: starts".to_owned());
         self.daemon = Some(Daemon::new(self.setup.config.clone(), self.setup.probe.traits(), self.now));
-        self.witness.daemon_starts();
+        self.witness.daemon_starts(self.now);
         self.relay.in_touch = true;
         if !self.relay.is_alive() {
             self.relay.start();

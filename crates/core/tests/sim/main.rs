@@ -5,6 +5,7 @@
 //! Not here: threads, sockets, the journal and real servers; those are tested on the real binary.
 
 mod acts;
+mod beliefs;
 mod calm;
 mod daemon;
 mod delivery;
@@ -12,9 +13,11 @@ mod dice;
 mod hazards;
 mod people;
 mod properties;
+mod regressions;
 mod relay;
 mod schedule;
 mod sensor;
+mod silence;
 mod strategy;
 mod surroundings;
 mod witness;

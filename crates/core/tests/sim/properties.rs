@@ -51,7 +51,7 @@ fn soak_through_ten_thousand_schedules() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test decides nothing by it but how much to test")]
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

@@ -11,7 +11,7 @@ use filamentbox_core::time::Monotonic;
 
 use crate::calm;
 use crate::daemon::Pulse;
-use crate::relay::LinkFault;
+use crate::relay::{LineFault, LinkFault};
 use crate::sensor::{Probe, SensorFault};
 use crate::world::{HeaterFault, Setup, World};
 
@@ -60,7 +60,9 @@ impl Given {
         safety.max_temp_c = (band.high + margin_c + self.spare_c).min(highest_c);
         let heater = &mut setup.config.heater;
         heater.band = band;
-        heater.min_on = Duration::from_secs(self.min_on_s);
+        // 150 W warm 10 litres by 20 °C within half a minute: who sets such a minimum there reaches the cut-off in truth.
+        let longest_s = if physics.heater_w / physics.volume_l > 5.0 { 10 } else { 60 };
+        heater.min_on = Duration::from_secs(self.min_on_s.min(longest_s));
         heater.min_off = Duration::from_secs(self.min_off_s);
         setup.config.fan.enabled = self.fan;
         setup.physics = BoxParameters { lid_openings_per_day: 0.0, ..physics };
@@ -88,6 +90,7 @@ pub(crate) enum What {
     /// The machine sleeps for so many seconds: nothing runs, the lines stay as they are.
     Suspend(u64),
     Power(HeaterFault),
+    Line(LineFault),
     Lid,
     /// The room is so much warmer. °C.
     Room(f64),
@@ -184,6 +187,7 @@ fn begin(world: &mut World, what: What) {
         What::Reset => world.reset(),
         What::Suspend(seconds) => world.suspend(Duration::from_secs(seconds)),
         What::Power(fault) => world.break_heater(fault),
+        What::Line(fault) => world.break_line(fault),
         What::Lid => world.disturb(Disturbance { lid_held_open: true, ..world.disturbance }),
         What::Room(room_warmer_c) => world.disturb(Disturbance { room_warmer_c, ..world.disturbance }),
         What::On(output, hold_s) => ask(world, output, Wish::On { hold: hold_s.map(Duration::from_secs) }),
@@ -213,6 +217,7 @@ fn end(world: &mut World, what: What) {
         What::Daemon(_) => world.pulse(Pulse::Running),
         What::KillDaemon | What::CrashLoop(_) | What::KillBoth if world.daemon.is_none() => world.start_daemon(),
         What::Power(fault) if world.heater_fault == fault => world.break_heater(HeaterFault::Well),
+        What::Line(_) => world.break_line(LineFault::Well),
         What::Lid => world.disturb(Disturbance { lid_held_open: false, ..world.disturbance }),
         What::Room(_) => world.disturb(Disturbance { room_warmer_c: 0.0, ..world.disturbance }),
         _ => {}

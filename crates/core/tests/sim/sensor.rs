@@ -30,7 +30,7 @@ impl Probe {
         match self {
             Self::Bme280 => traits(85.0, 10, 0),
             Self::Dht22 => traits(80.0, 10, 600),
-            Self::Dht11 => traits(50.0, 10, 3600),
+            Self::Dht11 => traits(50.0, 10, 600),
         }
     }
 

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::daemon::Pulse;
-use crate::relay::LinkFault;
+use crate::relay::{LineFault, LinkFault};
 use crate::schedule::{Given, Mishap, What};
 use crate::sensor::{Probe, SensorFault, Why};
 use crate::world::HeaterFault;
@@ -85,6 +85,8 @@ fn what() -> impl Strategy<Value = What> {
         2 => Just(What::Reset),
         1 => (1..=3600_u64).prop_map(What::Suspend),
         5 => heater_fault().prop_map(What::Power),
+        1 => prop_oneof![Just(LineFault::Deaf), Just(LineFault::StuckActive), Just(LineFault::Moved)]
+            .prop_map(What::Line),
         1 => Just(What::Lid),
         1 => (-10..=25_i32).prop_map(|by_c| What::Room(f64::from(by_c))),
         5 => command(),
@@ -124,7 +126,6 @@ fn link_fault() -> impl Strategy<Value = LinkFault> {
         (1..=3_u32).prop_map(LinkFault::Garbled),
         (1..=3_u32).prop_map(LinkFault::Lost),
         (1..=3_u32).prop_map(LinkFault::Unanswered),
-        (1..=3_u32).prop_map(LinkFault::Replayed),
         (3..=22_usize).prop_map(LinkFault::Poor),
     ]
 }

@@ -15,14 +15,14 @@ fn of(heater_w: f64, volume_l: f64, spools: u32, convection: Convection) -> BoxP
 }
 
 #[test]
-fn a_week_without_faults_stays_in_its_band() {
+fn two_days_without_faults_stay_in_the_band() {
     let mut world = World::new(Setup::default());
     world.run(HOUR);
-    for _ in 0..7 * 24 * 60 {
+    for _ in 0..2 * 24 * 60 {
         let air_c = world.run(seconds(60)).air_c();
         assert!(IN_BAND.contains(&air_c), "{air_c}");
     }
-    assert!((50..10_000).contains(&world.witness.energised), "{}", world.witness.energised);
+    assert!((20..3_000).contains(&world.witness.energised), "{}", world.witness.energised);
 }
 
 #[test]

@@ -22,6 +22,8 @@ use crate::relay::Relay;
 use crate::sensor::{Probe, Sensor, Words};
 use crate::witness::{Interval, Seen, Witness};
 
+/// Refusals that are a part of normal working, or told in another way.
+const UNTOLD: [&str; 2] = ["the daemon is stopping", "the fan runs for"];
 /// So much is told of a world that fails.
 const HISTORY: usize = 30;
 /// More steps than this without the clock moving is a daemon that spins.
@@ -53,20 +55,17 @@ pub(crate) enum HeaterFault {
 /// The default box and the default settings, heater and fan enabled, and nobody opens the lid.
 impl Default for Setup {
     fn default() -> Self {
-        let output = |low, high| OutputConfig {
+        let output = |gpio, low, high| OutputConfig {
             enabled: true,
+            gpio,
+            active_low: false,
             band: Band { low, high },
             min_on: Duration::from_secs(10),
             min_off: Duration::from_secs(10),
         };
-        let safety = SafetyConfig {
-            max_temp_c: 70.0,
-            max_sample_age: Duration::from_secs(15),
-            slew_c_per_s: 1.0,
-            max_on_time: Duration::from_secs(14_400),
-            override_max: Duration::from_secs(1800),
-        };
-        let config = BoxConfig { name: BoxName::main(), heater: output(20.0, 22.0), fan: output(10.0, 15.0), safety };
+        let safety = SafetyConfig::default();
+        let config =
+            BoxConfig { name: BoxName::main(), heater: output(16, 20.0, 22.0), fan: output(20, 10.0, 15.0), safety };
         let physics = BoxParameters { lid_openings_per_day: 0.0, ..BoxParameters::default() };
         Self {
             seed: 1,
@@ -99,6 +98,9 @@ pub(crate) struct World {
     pub(crate) manual_on_at: Monotonic,
     last_heat: Monotonic,
     history: VecDeque<String>,
+    /// How often something latched, and how often heat was refused, the rests aside.
+    pub(crate) latches: u32,
+    pub(crate) refusals: u32,
     /// The reasons told since heat was last permitted, without their figures.
     told: Vec<String>,
     /// Every event's moment and text, when kept.
@@ -120,11 +122,13 @@ impl World {
             next_reading: now,
             daemon: Some(Daemon::new(setup.config.clone(), setup.probe.traits(), now)),
             relay: Relay::new(setup.guard),
-            witness: Witness::new(setup.config.safety, setup.guard, now),
+            witness: Witness::new(&setup, now),
             dice: Dice::new(setup.seed),
             manual_on_at: now,
             last_heat: now,
             history: VecDeque::new(),
+            latches: 0,
+            refusals: 0,
             told: Vec::new(),
             log: None,
             setup,
@@ -173,10 +177,11 @@ impl World {
     fn pass_to(&mut self, moment: Monotonic) {
         let running = self.daemon.as_ref().is_some_and(|daemon| daemon.pulse == Pulse::Running);
         let in_touch = running && self.relay.in_touch;
-        let (active, heard) = (self.relay.heater, self.relay.heard);
-        if active {
+        let (active, heard) = (self.relay.heats(), self.relay.heard);
+        if self.relay.heater {
             self.last_heat = moment;
         }
+        assert!(!self.relay.is_moved(moment), "somebody moved the line, and the guard does not look");
         self.witness.check(Interval { to: moment, active, in_touch, heard });
         self.now = moment;
     }
@@ -236,19 +241,30 @@ impl World {
     /// The daemon, which must run, takes `input`.
     pub(crate) fn step(&mut self, input: Input) -> Result<(), CommandError> {
         let clock = self.clock();
-        if let Input::Sample(reading) = &input {
-            let temperature_c = reading.measurement.temperature.degrees();
-            self.witness.reading = Some(Seen { temperature_c, taken_at: reading.taken_at });
+        let target_c = match self.heater_mode() {
+            Some(Mode::Manual { on: true, .. }) => self.setup.config.safety.max_temp_c,
+            _ => self.setup.config.heater.band.high,
+        };
+        match &input {
+            Input::Sample(reading) => {
+                let temperature_c = reading.measurement.temperature.degrees();
+                let seen = Seen { temperature_c, taken_at: reading.taken_at };
+                self.witness.beliefs.hear(self.now, seen, reading.fingerprint.expect("given"), target_c);
+            }
+            Input::NoData(_) => self.witness.beliefs.missed(),
+            _ => {}
         }
-        let latches = matches!(input, Input::Stop | Input::Fault(_));
+        let (stops, fails) = (input == Input::Stop, matches!(input, Input::Fault(_)));
         let mut outcome = None;
         self.change(|world| {
             let daemon = world.daemon.as_mut().expect("the daemon lives");
             outcome = Some(daemon.step(clock, input, &mut world.relay, &mut world.dice));
         });
         let Outcome { accepted, events } = outcome.expect("stepped");
-        self.witness.latched |= latches;
+        self.witness.stopped |= stops;
+        self.witness.latched |= fails;
         self.take_events(&events);
+        self.witness.conclude(self.now);
         self.check_override();
         self.check_refusal();
         accepted
@@ -262,11 +278,16 @@ impl World {
             }
             let latched = event.kind == EventKind::Safety && event.text.ends_with("outputs stay off");
             self.witness.latched |= latched;
-            if let Some(why) =
-                event.text.strip_prefix("heat refused: ").or(event.text.strip_suffix("; outputs stay off"))
-            {
-                self.told.push(words(why));
-            }
+            let text = &event.text;
+            let latches =
+                text.strip_prefix("heat is off until a reset: ").map(|why| why.split(" (").next().unwrap_or(why));
+            let kept = text.strip_prefix("the relay guard keeps the heater off until a reset: ");
+            self.witness.latched |= latches.or(kept).is_some();
+            self.latches += u32::from(latches.or(kept).is_some());
+            let refused = text.strip_prefix("heat refused: ");
+            self.refusals += u32::from(refused.is_some_and(|why| !why.starts_with("resting")));
+            let refused = text.strip_prefix("heat refused: ").or(text.strip_suffix("; outputs stay off"));
+            self.told.extend(latches.or(kept).or(refused).map(words));
             self.note(event.text.clone());
             if let Some(log) = &mut self.log {
                 log.push((self.now, event.text.clone()));
@@ -284,7 +305,7 @@ impl World {
                 .is_some_and(|reading| reading.measurement.temperature.degrees() < self.setup.config.heater.band.low),
         };
         match snapshot.heat_inhibited {
-            Some(why) if wished && why != "the daemon is stopping" => {
+            Some(why) if wished && !UNTOLD.iter().any(|untold| why.starts_with(untold)) => {
                 assert!(self.told.contains(&words(&why)), "never told: {why}")
             }
             Some(_) => {}
@@ -304,10 +325,12 @@ impl World {
     pub(crate) fn change(&mut self, what: impl FnOnce(&mut Self)) {
         self.catch_up();
         let before = (self.relay.heater, self.relay.fan);
+        let heated = self.relay.heats();
         what(self);
+        self.witness.kept |= self.relay.latch_due;
         let after = (self.relay.heater, self.relay.fan);
-        if before.0 != after.0 {
-            self.witness.line(self.now, after.0);
+        if heated != self.relay.heats() {
+            self.witness.line(self.now, self.relay.heats());
         }
         if before != after {
             self.note(format!("lines: heater {}, fan {}", after.0, after.1));
@@ -360,6 +383,11 @@ impl World {
         self.physics.air_temperature_c()
     }
 
+    /// So many seconds since `moment`.
+    pub(crate) fn seconds_since(&self, moment: Monotonic) -> f64 {
+        self.now.since(moment).as_secs_f64()
+    }
+
     /// The last moment at which the heater was on.
     pub(crate) fn last_heat(&self) -> Monotonic {
         self.last_heat
@@ -369,7 +397,7 @@ impl World {
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }
-        let reading = self.witness.reading.map_or(f64::NAN, |seen| seen.temperature_c);
+        let reading = self.witness.reading().map_or(f64::NAN, |seen| seen.temperature_c);
         self.history.push_back(format!("{:>12.3} s {reading:>6.2} °C  {text}", self.now.seconds()));
     }
 }

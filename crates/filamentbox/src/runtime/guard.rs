@@ -11,13 +11,15 @@ use filamentbox_core::chamber::{Held, HeldOutput, Wanted};
 use filamentbox_core::config::BoxConfig;
 use filamentbox_core::sample::BoxName;
 use filamentbox_core::time::Monotonic;
-use filamentbox_guard::{LineReport, Link, LinkError, MAX_LINES, NO_SAMPLE, Verdict, Want};
+use filamentbox_guard::{LineReport, LineSpec, Link, LinkError, MAX_LINES, NO_SAMPLE, Role, Verdict, Want};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A lease is renewed this often while an output is wanted: five times within its 2.5 s.
 pub const RENEWAL: Duration = Duration::from_millis(500);
 /// The guard answers in microseconds; so long means that the machine is busy.
 const ANSWER: Duration = Duration::from_millis(250);
+/// A guard that has just been started takes longer.
+const CLAIM: Duration = Duration::from_secs(2);
 /// So many answers missing in a row (under the lease's 2.5 s) mean that the guard hangs.
 const MISSED_ANSWERS_MAX: u32 = 3;
 /// A heater and a fan for each box.
@@ -58,12 +60,15 @@ pub struct GuardLink {
 /// # Errors
 /// When the process cannot be started.
 pub fn start_simulated(boxes: &[BoxConfig], trace: Option<&Path>) -> io::Result<(GuardLink, Child)> {
-    let (link, guards_end) = Link::pair()?;
+    let (mut link, guards_end) = Link::pair()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("relay-guard").arg("--simulate");
+    let mut lines = Vec::new();
     for config in boxes {
-        for role in ["heater", "fan"] {
-            command.arg("--line").arg(format!("{role}:{}", line_name(&config.name, role)));
+        for (role, word) in [(Role::Heater, "heater"), (Role::Fan, "fan")] {
+            let name = line_name(&config.name, word);
+            command.arg("--line").arg(format!("{word}:{name}"));
+            lines.push(LineSpec { name, role, gpio: 0, active_low: false });
         }
     }
     if let Some(trace) = trace {
@@ -72,6 +77,8 @@ pub fn start_simulated(boxes: &[BoxConfig], trace: Option<&Path>) -> io::Result<
     // Its own process group: Ctrl-C is for the daemon, which then asks for "off" in good order.
     let child = command.stdin(Stdio::from(guards_end)).process_group(0).spawn()?;
     let last = vec![Held::default(); boxes.len()];
+    // Not answered in time: it is still heard before the first lease.
+    let _ = link.claim(&lines, CLAIM);
     let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     Ok((GuardLink { link, process, boxes: boxes.len(), missed: 0, last }, child))
 }
@@ -127,6 +134,7 @@ fn heater_want(wanted: &Wanted, now: Monotonic) -> Want {
         temperature_milli_c: permit.temperature().centi() * 10,
         // Rounded up: on the safe side.
         sample_age_ms: u32::try_from(now.since(permit.taken_at()).as_nanos().div_ceil(1_000_000)).unwrap_or(NO_SAMPLE),
+        latch: None,
     }
 }
 

@@ -9,24 +9,30 @@ const MS: u64 = 1_000_000;
 const HEATER: usize = 0;
 const FAN: usize = 1;
 
-fn lines() -> [LineSpec; 3] {
-    let line = |name: &str, role| LineSpec { name: name.into(), role };
-    [line("heater", Role::Heater), line("fan", Role::Fan), line("heater-2", Role::Heater)]
-}
+/// Heater 2 is a second heater.
+const ROLES: [Role; 3] = [Role::Heater, Role::Fan, Role::Heater];
 
 fn warm(temperature_milli_c: i32, sample_age_ms: u32) -> Want {
-    Want { active: true, temperature_milli_c, sample_age_ms }
+    Want { active: true, temperature_milli_c, sample_age_ms, latch: None }
 }
 
 fn lease(sequence: u32, heater: Want, fan: bool) -> Lease {
     let mut lease = Lease { sequence, ..Lease::default() };
-    lease.wants[HEATER] = heater;
-    lease.wants[FAN].active = fan;
+    lease.lines[HEATER] = heater;
+    lease.lines[FAN].active = fan;
     lease
 }
 
+fn judge_by(limits: Limits) -> Judge {
+    let mut judge = Judge::new(limits);
+    for (index, role) in ROLES.into_iter().enumerate() {
+        judge.hold(index, Some(role), None);
+    }
+    judge
+}
+
 fn judge() -> Judge {
-    Judge::new(&lines(), Limits::default())
+    judge_by(Limits::default())
 }
 
 #[test]
@@ -36,7 +42,7 @@ fn a_heater_is_judged_on_both_sides_of_each_limit() {
         let mut judge = judge();
         judge.lease(Nanos(100 * S), &lease(1, want, false));
         let report = judge.assess(Nanos(100 * S + after))[HEATER];
-        assert_eq!(report, LineReport { active: expected == Verdict::Active, verdict: expected }, "{want:?} +{after}");
+        assert_eq!((report.active, report.verdict), (expected == Verdict::Active, expected), "{want:?} +{after}");
     };
     let ok = warm(45_000, 0);
     check(ok, 0, Verdict::Active);
@@ -55,8 +61,8 @@ fn a_heater_is_judged_on_both_sides_of_each_limit() {
     check(warm(45_000, NO_SAMPLE), 0, Verdict::NoSample);
     // The cut-off: 70 C, by 1 C/s.
     check(warm(69_999, 0), 0, Verdict::Active);
-    check(warm(70_000, 0), 0, Verdict::TooHot);
-    check(warm(i32::MAX, 0), 0, Verdict::TooHot);
+    check(warm(70_000, 0), 0, Verdict::Latched);
+    check(warm(i32::MAX, 0), 0, Verdict::Latched);
     check(warm(i32::MIN, 0), 0, Verdict::Active);
     check(warm(60_000, 9_999), 0, Verdict::Active);
     check(warm(60_000, 10_000), 0, Verdict::TooHot);
@@ -68,7 +74,7 @@ fn a_heater_is_judged_on_both_sides_of_each_limit() {
 #[test]
 fn odd_limits_are_safe() {
     let check = |limits: Limits, expected: Verdict| {
-        let mut judge = Judge::new(&lines(), limits);
+        let mut judge = judge_by(limits);
         judge.lease(Nanos(S), &lease(1, warm(45_000, 1_000), false));
         assert_eq!(judge.assess(Nanos(S))[HEATER].verdict, expected, "{limits:?}");
     };
@@ -79,7 +85,7 @@ fn odd_limits_are_safe() {
     check(Limits { max_sample_age: Duration::MAX, ..default }, Verdict::Active);
     check(Limits { slew_milli_c_per_s: 0, ..default }, Verdict::Active);
     check(Limits { slew_milli_c_per_s: u32::MAX, ..default }, Verdict::TooHot);
-    check(Limits { cut_off_milli_c: i32::MIN, ..default }, Verdict::TooHot);
+    check(Limits { cut_off_milli_c: i32::MIN, ..default }, Verdict::Latched);
     check(Limits { cut_off_milli_c: i32::MAX, slew_milli_c_per_s: 1, ..default }, Verdict::Active);
     check(Limits { max_on_time: Duration::ZERO, ..default }, Verdict::OnTooLong);
     check(Limits { max_on_time: Duration::MAX, ..default }, Verdict::Active);
@@ -100,36 +106,85 @@ fn a_fan_needs_a_lease_and_nothing_more() {
 #[test]
 fn an_index_without_a_line_is_never_active() {
     let mut judge = judge();
-    judge.lease(Nanos(S), &Lease { sequence: 1, wants: [warm(20_000, 0); MAX_LINES] });
+    judge.lease(Nanos(S), &Lease { sequence: 1, lines: [warm(20_000, 0); MAX_LINES] });
     let reports = judge.assess(Nanos(S));
     assert_eq!(reports.map(|report| report.active), [true, true, true, false, false, false, false, false]);
     assert_eq!(reports[3].verdict, Verdict::NoSuchLine);
-    judge.line_fault(3);
-    judge.line_fault(MAX_LINES);
+    judge.latch(3, Latch::LineFault);
+    judge.latch(MAX_LINES, Latch::LineFault);
+    assert_eq!((judge.latch_of(3), judge.latch_of(MAX_LINES)), (None, None));
 }
 
 #[test]
-fn a_message_that_is_not_newer_ends_the_lease() {
-    let check = |first: u32, second: u32, granted: bool| {
+fn a_fresh_sample_at_the_cut_off_latches_the_heater() {
+    let check = |want: Want, latched: bool| {
         let mut judge = judge();
-        judge.lease(Nanos(S), &lease(first, warm(45_000, 0), true));
-        judge.lease(Nanos(S), &lease(second, warm(45_000, 0), true));
-        let verdict = if granted { Verdict::Active } else { Verdict::NoLease };
-        assert_eq!(judge.assess(Nanos(S))[HEATER].verdict, verdict, "{first} {second}");
-        assert_eq!(judge.sequence(), granted.then_some(second));
+        judge.lease(Nanos(100 * S), &lease(1, want, true));
+        judge.lease(Nanos(101 * S), &lease(2, warm(45_000, 0), true));
+        let reports = judge.assess(Nanos(101 * S));
+        let expected = latched.then_some(Latch::OverTemperature);
+        assert_eq!(reports[HEATER].latch, expected, "{want:?}");
+        assert_eq!(reports[HEATER].active, !latched, "{want:?}");
+        assert_eq!(reports[FAN].verdict, Verdict::Active);
     };
-    check(7, 8, true);
-    check(7, 7, false);
-    check(7, 6, false);
-    check(7, 1_000, true);
-    check(u32::MAX, 0, true);
-    check(0, u32::MAX, false);
-    check(0, i32::MAX as u32, true);
-    check(0, 1 << 31, false);
+    check(warm(69_999, 0), false);
+    check(warm(70_000, 0), true);
+    check(warm(i32::MAX, 0), true);
+    // Also of a heater that is not wanted.
+    check(Want { active: false, ..warm(70_000, 0) }, true);
+    // As long as it can be believed.
+    check(warm(70_000, 15_000), true);
+    check(warm(70_000, 15_001), false);
+    check(warm(70_000, NO_SAMPLE), false);
+    // What it may be by now only refuses.
+    check(warm(69_999, 15_000), false);
 }
 
 #[test]
-fn garbage_silence_and_a_fault_each_end_it_at_once() {
+fn a_latch_stays_until_the_reset_and_keeps_its_first_reason() {
+    for reason in Latch::ALL {
+        let mut judge = judge();
+        let mut sequence = 0;
+        let mut hear = |judge: &mut Judge, latch: Option<Latch>| {
+            sequence += 1;
+            let mut lease = lease(sequence, Want { latch, ..warm(45_000, 0) }, true);
+            lease.lines[FAN].latch = latch;
+            judge.lease(Nanos(S), &lease);
+            let reports = judge.assess(Nanos(S));
+            (reports[HEATER], reports[FAN], reports[2].latch)
+        };
+        hear(&mut judge, None);
+        let latched = LineReport { active: false, verdict: Verdict::Latched, latch: Some(reason) };
+        let on = LineReport { active: true, verdict: Verdict::Active, latch: None };
+        // A fan stops for nothing but its own line.
+        let fan = if reason == Latch::LineFault { latched } else { on };
+        assert_eq!(hear(&mut judge, Some(reason)), (latched, fan, None));
+        assert_eq!(hear(&mut judge, None), (latched, fan, None));
+        assert_eq!(hear(&mut judge, Some(Latch::SensorFrozen)), (latched, fan, None));
+        judge.end_lease(Nanos(S));
+        assert_eq!(judge.assess(Nanos(S))[HEATER], latched);
+        judge.reset();
+        assert_eq!(hear(&mut judge, None), (on, on, None));
+    }
+}
+
+#[test]
+fn a_line_that_is_let_go_and_taken_again_gets_no_on_time_for_it() {
+    let mut judge = judge_by(Limits { max_on_time: Duration::from_secs(2), ..Limits::default() });
+    let mut hear = |now: u64| {
+        judge.lease(Nanos(now), &lease(1, warm(45_000, 0), false));
+        let before = judge.assess(Nanos(now))[HEATER].verdict;
+        judge.hold(HEATER, None, None);
+        let between = judge.assess(Nanos(now))[HEATER].verdict;
+        judge.hold(HEATER, Some(Role::Heater), None);
+        (before, between, judge.assess(Nanos(now))[HEATER].verdict)
+    };
+    assert_eq!(hear(10 * S), (Verdict::Active, Verdict::NoSuchLine, Verdict::Active));
+    assert_eq!(hear(12 * S), (Verdict::OnTooLong, Verdict::NoSuchLine, Verdict::OnTooLong));
+}
+
+#[test]
+fn the_end_of_the_lease_and_a_fault_each_end_it_at_once() {
     let check = |harm: &dyn Fn(&mut Judge), heater: Verdict, fan: Verdict, after: Verdict| {
         let mut judge = judge();
         judge.lease(Nanos(S), &lease(9, warm(45_000, 0), true));
@@ -140,22 +195,8 @@ fn garbage_silence_and_a_fault_each_end_it_at_once() {
         judge.lease(Nanos(S + 2), &lease(10, warm(45_000, 0), true));
         assert_eq!(judge.assess(Nanos(S + 2))[HEATER].verdict, after);
     };
-    check(&|judge| judge.garbled(Nanos(S + 1)), Verdict::NoLease, Verdict::NoLease, Verdict::Active);
-    check(&Judge::silence, Verdict::NoLease, Verdict::NoLease, Verdict::Active);
-    check(&|judge| judge.line_fault(HEATER), Verdict::Latched, Verdict::Active, Verdict::Latched);
-}
-
-#[test]
-fn only_the_end_of_a_conversation_lets_sequences_start_again() {
-    let check = |harm: &dyn Fn(&mut Judge), expected: Verdict| {
-        let mut judge = judge();
-        judge.lease(Nanos(S), &lease(9, warm(45_000, 0), false));
-        harm(&mut judge);
-        judge.lease(Nanos(S), &lease(1, warm(45_000, 0), false));
-        assert_eq!(judge.assess(Nanos(S))[HEATER].verdict, expected);
-    };
-    check(&|judge| judge.garbled(Nanos(S)), Verdict::NoLease);
-    check(&Judge::silence, Verdict::Active);
+    check(&|judge| judge.end_lease(Nanos(S + 1)), Verdict::NoLease, Verdict::NoLease, Verdict::Active);
+    check(&|judge| judge.latch(HEATER, Latch::LineFault), Verdict::Latched, Verdict::Active, Verdict::Latched);
 }
 
 #[test]
@@ -193,7 +234,7 @@ fn chattering_does_not_cheat_the_on_time() {
     let check = |on: u64, off: u64, span: u64, expected: u64| {
         let limits =
             Limits { max_on_time: Duration::from_secs(100), rest: Duration::from_secs(20), ..Limits::default() };
-        let mut judge = Judge::new(&lines(), limits);
+        let mut judge = judge_by(limits);
         assert_eq!(cycle(&mut judge, 0, span, on, off).0, expected, "{on} s on, {off} s off, {span} s long");
     };
     // Always on: 100 s, 20 s of rest, again.
@@ -217,7 +258,7 @@ fn chattering_does_not_cheat_the_on_time() {
 #[test]
 fn a_rest_is_over_on_its_last_nanosecond() {
     let limits = Limits { max_on_time: Duration::from_secs(2), rest: Duration::from_secs(20), ..Limits::default() };
-    let mut judge = Judge::new(&lines(), limits);
+    let mut judge = judge_by(limits);
     let mut check = |sequence: u32, now: u64, expected: Verdict| {
         judge.lease(Nanos(now), &lease(sequence, warm(45_000, 0), false));
         assert_eq!(judge.assess(Nanos(now))[HEATER].verdict, expected, "{now}");
@@ -233,7 +274,7 @@ fn a_rest_is_over_on_its_last_nanosecond() {
 #[test]
 fn next_check_is_the_first_end() {
     let check = |limits: Limits, want: Want, expected: Option<u64>| {
-        let mut judge = Judge::new(&lines(), limits);
+        let mut judge = judge_by(limits);
         judge.lease(Nanos(100 * S), &lease(1, want, false));
         judge.assess(Nanos(100 * S));
         assert_eq!(judge.next_check(Nanos(100 * S)), expected.map(|after| Nanos(100 * S + after)), "{want:?}");
@@ -258,35 +299,45 @@ fn next_check_is_now_when_something_was_heard_and_not_assessed() {
         assert_eq!(judge.next_check(Nanos(2 * S)), expected);
     };
     check(&|_| {}, Some(Nanos(S + 2_500 * MS)));
-    check(&Judge::silence, Some(Nanos(2 * S)));
-    check(&|judge| judge.line_fault(HEATER), Some(Nanos(2 * S)));
+    check(&|judge| judge.latch(HEATER, Latch::LineFault), Some(Nanos(2 * S)));
     check(&|judge| judge.lease(Nanos(2 * S), &lease(2, Want::default(), false)), Some(Nanos(2 * S)));
-    check(&|judge| judge.garbled(Nanos(2 * S)), None);
+    check(&|judge| judge.hold(HEATER, None, None), Some(Nanos(2 * S)));
+    check(&|judge| judge.end_lease(Nanos(2 * S)), None);
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Pass(u64),
     Lease(Vec<Want>),
-    Replay,
-    Garbled,
-    Silence,
-    Fault(usize),
+    EndLease,
+    Latch(usize, Latch),
+    Reset,
+    LetGo(usize),
+    Take(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let temperature = prop_oneof![4 => 40_000..60_000, 3 => 66_000..71_000, 1 => any::<i32>()];
+    let temperature = prop_oneof![4 => 40_000..60_000, 3 => 66_000..70_100, 1 => any::<i32>()];
     let age = prop_oneof![4 => 0..1_000u32, 2 => 0..16_000u32, 1 => Just(NO_SAMPLE), 1 => any::<u32>()];
-    let want = (prop::bool::weighted(0.8), temperature, age)
-        .prop_map(|(active, temperature_milli_c, sample_age_ms)| Want { active, temperature_milli_c, sample_age_ms });
+    let reason = prop::sample::select(&Latch::ALL[..]);
+    let latch = prop_oneof![40 => Just(None), 1 => reason.clone().prop_map(Some)];
+    let want = (prop::bool::weighted(0.8), temperature, age, latch).prop_map(
+        |(active, temperature_milli_c, sample_age_ms, latch)| Want {
+            active,
+            temperature_milli_c,
+            sample_age_ms,
+            latch,
+        },
+    );
     let pass = prop_oneof![6 => 0..S, 3 => 0..4 * S, 1 => 0..40 * S];
     let step = prop_oneof![
         10 => pass.prop_map(Step::Pass),
         10 => prop::collection::vec(want, 3).prop_map(Step::Lease),
-        1 => Just(Step::Replay),
-        1 => Just(Step::Garbled),
-        1 => Just(Step::Silence),
-        1 => prop_oneof![9 => Just(MAX_LINES), 1 => 0..3usize].prop_map(Step::Fault),
+        2 => Just(Step::EndLease),
+        1 => (prop_oneof![9 => Just(MAX_LINES), 1 => 0..3usize], reason).prop_map(|(index, latch)| Step::Latch(index, latch)),
+        2 => Just(Step::Reset),
+        1 => (0..3usize).prop_map(Step::LetGo),
+        2 => (0..3usize).prop_map(Step::Take),
     ];
     prop::collection::vec(step, 1..150)
 }
@@ -296,9 +347,9 @@ struct World {
     judge: Judge,
     limits: Limits,
     now: u64,
-    sequence: u32,
     lease: Option<(u64, Vec<Want>)>,
-    faulty: [bool; 3],
+    held: [bool; 3],
+    latched: [Option<Latch>; 3],
     /// For each line its account of on-time, and when it was last active.
     on: [(u64, u64); 3],
     active: [bool; 3],
@@ -307,15 +358,18 @@ struct World {
 impl World {
     /// Why line `index` must not be active now, the on-time apart.
     fn objection(&self, index: usize) -> Option<&'static str> {
+        if !self.held[index] || self.latched[index].is_some() {
+            return Some("not held or latched");
+        }
         let (came, wants) = match &self.lease {
             Some((came, wants)) if u128::from(self.now - came) < self.limits.lease.as_nanos() => (*came, wants),
             _ => return Some("no fresh lease"),
         };
         let want = wants[index];
-        if self.faulty[index] || !want.active {
-            return Some("faulty or not wanted");
+        if !want.active {
+            return Some("not wanted");
         }
-        if lines()[index].role == Role::Fan {
+        if ROLES[index] == Role::Fan {
             return None;
         }
         let age = i128::from(want.sample_age_ms) * i128::from(MS) + i128::from(self.now - came);
@@ -329,8 +383,10 @@ impl World {
 
     fn assess(&mut self, since: u64) {
         let reports = self.judge.assess(Nanos(self.now));
-        for (index, LineReport { active, verdict }) in reports.into_iter().enumerate().take(3) {
+        for (index, LineReport { active, verdict, latch }) in reports.into_iter().enumerate().take(3) {
             assert_eq!(active, verdict == Verdict::Active);
+            assert_eq!(verdict == Verdict::NoSuchLine, !self.held[index]);
+            assert_eq!(latch, self.latched[index]);
             let (used, until) = &mut self.on[index];
             if self.active[index] {
                 *used += self.now - since;
@@ -385,33 +441,48 @@ impl World {
         match step {
             Step::Pass(span) => return self.pass(span, probe),
             Step::Lease(wants) => {
-                self.sequence = self.sequence.wrapping_add(1);
-                let mut lease = Lease { sequence: self.sequence, ..Lease::default() };
-                lease.wants[..3].copy_from_slice(&wants);
+                let mut lease = Lease::default();
+                lease.lines[..3].copy_from_slice(&wants);
                 self.judge.lease(now, &lease);
+                for (index, want) in wants.iter().enumerate() {
+                    let young = u128::from(want.sample_age_ms) * 1_000_000 <= self.limits.max_sample_age.as_nanos();
+                    let hot = want.temperature_milli_c >= self.limits.cut_off_milli_c;
+                    if let Some(latch) = want.latch {
+                        self.latch(index, latch);
+                    } else if want.sample_age_ms != NO_SAMPLE && young && hot {
+                        self.latch(index, Latch::OverTemperature);
+                    }
+                }
                 self.lease = Some((self.now, wants));
             }
-            Step::Replay => {
-                // Also the first message can be one, of an earlier conversation: then it is granted, and wants nothing.
-                self.judge.lease(now, &Lease { sequence: self.sequence, ..Lease::default() });
+            Step::EndLease => {
+                self.judge.end_lease(now);
                 self.lease = None;
             }
-            Step::Garbled => {
-                self.judge.garbled(now);
-                self.lease = None;
+            Step::Latch(index, latch) => {
+                self.judge.latch(index, latch);
+                self.latch(index, latch);
             }
-            Step::Silence => {
-                self.judge.silence();
-                self.lease = None;
+            Step::Reset => {
+                self.judge.reset();
+                self.latched = [None; 3];
             }
-            Step::Fault(index) => {
-                self.judge.line_fault(index);
-                if let Some(faulty) = self.faulty.get_mut(index) {
-                    *faulty = true;
-                }
+            Step::LetGo(index) => {
+                self.judge.hold(index, None, None);
+                (self.held[index], self.latched[index]) = (false, None);
+            }
+            Step::Take(index) => {
+                self.judge.hold(index, Some(ROLES[index]), self.latched[index]);
+                self.held[index] = true;
             }
         }
         self.assess(self.now);
+    }
+
+    fn latch(&mut self, index: usize, latch: Latch) {
+        if index < 3 && self.held[index] && (ROLES[index] == Role::Heater || latch == Latch::LineFault) {
+            self.latched[index] = self.latched[index].or(Some(latch));
+        }
     }
 }
 
@@ -420,7 +491,6 @@ proptest! {
     fn the_judge_keeps_its_rules_in_any_world(
         steps in steps(),
         start in prop_oneof![Just(0), 0..u64::MAX / 2],
-        sequence in prop_oneof![any::<u32>(), Just(u32::MAX - 3)],
         probe in any::<u64>(),
         slew_milli_c_per_s in prop_oneof![Just(1_000), 0..5_000u32],
         max_on_s in prop_oneof![Just(4), 0..30u64],
@@ -432,9 +502,9 @@ proptest! {
             rest: Duration::from_secs(rest_s),
             ..Limits::default()
         };
-        let judge = Judge::new(&lines(), limits);
+        let judge = judge_by(limits);
         let mut world = World {
-            judge, limits, now: start, sequence, lease: None, faulty: [false; 3], on: [(0, start); 3], active: [false; 3],
+            judge, limits, now: start, lease: None, held: [true; 3], latched: [None; 3], on: [(0, start); 3], active: [false; 3],
         };
         for step in steps {
             world.step(step, probe);

@@ -38,16 +38,14 @@ pub(super) const KEYS: &[KeySpec] = &[
         "16",
         "",
         "BCM number of the heater's relay.",
-    )
-    .reserved(),
+    ),
     KeySpec::new(
         "heating_control.active_low",
         Kind::Bool,
         "false",
         "",
         "Whether the relay board energises at low level.",
-    )
-    .reserved(),
+    ),
     KeySpec::new(
         "heating_control.check_interval",
         Kind::Number { min: 0.25, max: 3600.0 },
@@ -56,6 +54,13 @@ pub(super) const KEYS: &[KeySpec] = &[
         "Accepted from the original. Decisions are taken with every reading, which is sooner.",
     )
     .reserved(),
+    KeySpec::new(
+        "heating_control.requires_fan",
+        Kind::Bool,
+        "false",
+        "",
+        "Whether the heater may only run with the fan (a PTC element in the fan's stream): heat begins 5 s after the fan and the fan stays on 60 s after the heat. A dead fan goes unnoticed: it has no tachometer.",
+    ),
     KeySpec::new("humidity_control.enabled", Kind::Bool, "false", "", "Whether there is a fan to control."),
     KeySpec::new(
         "humidity_control.min_humidity",
@@ -91,16 +96,14 @@ pub(super) const KEYS: &[KeySpec] = &[
         "20",
         "",
         "BCM number of the fan's relay.",
-    )
-    .reserved(),
+    ),
     KeySpec::new(
         "humidity_control.active_low",
         Kind::Bool,
         "false",
         "",
         "Whether the relay board energises at low level.",
-    )
-    .reserved(),
+    ),
     KeySpec::new(
         "humidity_control.check_interval",
         Kind::Number { min: 0.25, max: 3600.0 },
@@ -145,19 +148,24 @@ pub(super) const KEYS: &[KeySpec] = &[
         "A manual heater ON lasts at most this long; without --for it lasts exactly this long.",
     ),
     KeySpec::new(
+        "safety.allow_cold",
+        Kind::Bool,
+        "false",
+        "",
+        "Whether a box below 5 °C may be heated. A sensor read as another type shows 1 to 3 °C and would heat for ever.",
+    ),
+    KeySpec::new(
         "safety.heating_rise_c",
         Kind::Number { min: 0.1, max: 20.0 },
         "1.5",
         "°C",
-        "The heater must warm the sensor by this much within safety.heating_rise_time.",
-    )
-    .reserved(),
+        "So much must the heater warm the box within safety.heating_rise_time while its target is more than 3 °C away; else heat is refused, and for good the second time.",
+    ),
     KeySpec::new(
         "safety.heating_rise_time",
         Kind::Number { min: 30.0, max: 3600.0 },
         "180",
         "s",
-        "See safety.heating_rise_c.",
-    )
-    .reserved(),
+        "See safety.heating_rise_c. Counted while the heater is on, and from a pause of the same length on.",
+    ),
 ];

@@ -10,6 +10,7 @@ mod sensor;
 
 use std::time::Duration;
 
+use crate::sensor::SensorFault;
 use crate::world::{Setup, World};
 
 pub(crate) const fn seconds(seconds: u64) -> Duration {
@@ -28,6 +29,45 @@ pub(crate) fn heating(setup: Setup) -> World {
     world.run(seconds(30));
     assert!(world.heats());
     world
+}
+
+/// The sensor shows `to_c` in the end, in steps that air could take.
+pub(crate) fn shows(world: &mut World, to_c: f64) {
+    loop {
+        let from_c = world.witness.reading().expect("read").temperature_c;
+        let next_c = from_c + (to_c - from_c).clamp(-15.0, 15.0);
+        world.break_sensor(SensorFault::Says(next_c));
+        world.run(world.setup.read_interval);
+        if next_c == to_c {
+            return;
+        }
+    }
+}
+
+/// What a person is told that is wrong.
+pub(crate) fn faults(world: &World) -> String {
+    world.snapshot().expect("lives").faults.join("; ")
+}
+
+/// Why heat is refused now.
+pub(crate) fn refusal(world: &World) -> String {
+    world.snapshot().expect("lives").heat_inhibited.unwrap_or_default()
+}
+
+/// Whoever dies, and whatever the sensor says: no heat, until a person resets it.
+pub(crate) fn assert_latched(world: &mut World) {
+    let off_since = world.last_heat();
+    let told = faults(world);
+    for death in [World::kill_daemon, World::kill_guard] {
+        death(world);
+        if world.daemon.is_some() {
+            world.kill_daemon();
+        }
+        world.start_daemon();
+        world.run(HOUR);
+        assert_eq!(world.last_heat(), off_since, "latched: {told}");
+        assert!(!faults(world).is_empty(), "and the new daemon says so, too");
+    }
 }
 
 /// The air with a band of 20 to 22 °C: element and sensor are seconds late, so it swings somewhat further.
