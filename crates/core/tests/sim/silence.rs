@@ -10,6 +10,9 @@ use crate::properties::environment;
 use crate::sensor::Probe;
 use crate::world::{Setup, World};
 
+/// In hours.
+const MONTH: u64 = 30 * 24;
+
 /// What became of one box.
 struct Lived {
     name: String,
@@ -47,12 +50,12 @@ fn every_other() -> impl Iterator<Item = (String, Setup)> {
 }
 
 /// All of `boxes` for so long, the lid opened so often.
-fn live(boxes: impl Iterator<Item = (String, Setup)>, days: u64, lid_openings_per_day: f64) -> Vec<Lived> {
+fn live(boxes: impl Iterator<Item = (String, Setup)>, hours: u64, lid_openings_per_day: f64) -> Vec<Lived> {
     let lives = |name: String, mut setup: Setup| {
         setup.physics.lid_openings_per_day = lid_openings_per_day;
         let mut world = World::new(setup);
         let mut told = String::new();
-        for _ in 0..days * 24 {
+        for _ in 0..hours {
             world.run(HOUR);
             if !faults(&world).is_empty() {
                 told = faults(&world);
@@ -60,7 +63,7 @@ fn live(boxes: impl Iterator<Item = (String, Setup)>, days: u64, lid_openings_pe
             }
         }
         let (latches, refusals) = (world.latches, world.refusals);
-        Lived { name, hours: days * 24, latches, refusals, energised: world.witness.energised, faults: told }
+        Lived { name, hours, latches, refusals, energised: world.witness.energised, faults: told }
     };
     thread::scope(|scope| {
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -82,8 +85,8 @@ fn print(what: &str, lived: &[Lived]) {
     }
 }
 
-fn no_alarm(boxes: impl Iterator<Item = (String, Setup)>, days: u64) {
-    let lived = live(boxes, days, 0.0);
+fn no_alarm(boxes: impl Iterator<Item = (String, Setup)>, hours: u64) {
+    let lived = live(boxes, hours, 0.0);
     print("lid closed", &lived);
     for one in &lived {
         assert_eq!((one.latches, one.refusals), (0, 0), "{}: {}", one.name, one.faults);
@@ -92,18 +95,18 @@ fn no_alarm(boxes: impl Iterator<Item = (String, Setup)>, days: u64) {
 }
 
 #[test]
-fn no_alarm_in_a_day_of_work() {
-    no_alarm(boxes(), 1);
+fn no_alarm_in_some_hours_of_work() {
+    no_alarm(boxes(), 6);
 }
 
 /// Lids that are opened again and again may cause doubt and pauses, and nothing that a person has to reset.
 #[test]
 fn soak_no_alarm_in_a_month_of_work() {
-    let days = if environment("FILAMENTBOX_SOAK").is_some_and(|value| value == "1") { 30 } else { 1 };
-    if days > 1 {
-        no_alarm(every_other(), days);
+    let soak = environment("FILAMENTBOX_SOAK").is_some_and(|value| value == "1");
+    if soak {
+        no_alarm(every_other(), MONTH);
     }
-    let lived = live(every_other(), days, 4.0);
+    let lived = live(every_other(), if soak { MONTH } else { 6 }, 4.0);
     print("lid opened four times a day", &lived);
     let latches: u32 = lived.iter().map(|one| one.latches).sum();
     assert_eq!(latches, 0);
