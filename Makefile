@@ -4,7 +4,7 @@ DEMO_DIR ?= target/demo
 PROFILE ?= quick
 BINARY = target/$(PROFILE)/filamentbox
 
-.PHONY: help build run test soak vm bench check docs clean
+.PHONY: help build run test soak mutants vm bench check docs clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,11 +19,15 @@ run: build ## A simulated box, live in this terminal (Ctrl-C stops it); settings
 test: ## Everything: installs the real servers that the tests need, then runs all tests
 	scripts/install-test-servers.sh
 	FILAMENTBOX_REQUIRE_SERVERS=1 cargo test --locked --workspace
+	$(MAKE) mutants
 	$(MAKE) soak
 	$(MAKE) vm
 
-soak: ## The long tests only: a simulated year, outages and kill -9 against real servers
+soak: ## The long tests only: 12,000 schedules of mishaps, months of work, outages and kill -9 against real servers
 	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_SOAK=1 cargo test --locked --workspace --profile quick -- soak
+
+mutants: ## Breaks each safety rule in turn: the simulated world must notice every time
+	scripts/mutation-check.sh
 
 vm: ## The program against the kernel's GPIO, I2C and IIO, in a virtual machine (x86-64 Debian or Ubuntu; ONLY=part of a name)
 	scripts/install-test-servers.sh

@@ -5,9 +5,9 @@ use filamentbox_core::command::{CommandError, OutputKind, Wish};
 use filamentbox_core::physics::Disturbance;
 
 use crate::daemon::{Daemon, Pulse};
-use crate::relay::LinkFault;
+use crate::relay::{LineFault, LinkFault};
 use crate::sensor::SensorFault;
-use crate::world::World;
+use crate::world::{HeaterFault, World};
 
 impl World {
     pub(crate) fn command(&mut self, output: OutputKind, wish: Wish) -> Result<(), CommandError> {
@@ -20,6 +20,10 @@ impl World {
             self.manual_on_at = self.now;
         }
         let accepted = self.step(Input::Command(output, wish));
+        if accepted.is_ok() && matches!(wish, Wish::Off { .. }) && self.relay.in_touch && self.relay.answers {
+            let on = if output == OutputKind::Heater { self.relay.heats() } else { self.relay.fan };
+            assert!(!on, "{} off by hand, and it is on", output.name());
+        }
         if accepted.is_err() {
             self.manual_on_at = before;
         }
@@ -28,7 +32,7 @@ impl World {
 
     pub(crate) fn break_sensor(&mut self, fault: SensorFault) {
         self.note(format!("sensor: {fault:?}"));
-        self.sensor.fault = fault;
+        self.sensor.fail(self.now, fault);
     }
 
     pub(crate) fn break_link(&mut self, fault: LinkFault) {
@@ -36,9 +40,38 @@ impl World {
         self.relay.fault = fault;
     }
 
+    pub(crate) fn break_heater(&mut self, fault: HeaterFault) {
+        self.note(format!("heater: {fault:?}"));
+        self.catch_up();
+        self.heater_fault = fault;
+    }
+
+    pub(crate) fn break_line(&mut self, fault: LineFault) {
+        self.note(format!("line: {fault:?}"));
+        self.change(|world| world.relay.break_line(world.now, fault));
+    }
+
+    /// A person has looked.
+    pub(crate) fn reset(&mut self) {
+        self.note("asked: reset".to_owned());
+        if self.is_running() {
+            let mut heard = false;
+            self.change(|world| heard = world.relay.reset(world.now, &mut world.dice));
+            self.witness.reset(heard);
+            // The last report that is remembered is older than the reset.
+            if let Some(daemon) = self.daemon.as_mut().filter(|_| heard) {
+                daemon.forget_latches();
+            }
+            self.step(Input::Reset).expect("no command");
+        }
+    }
+
     pub(crate) fn pulse(&mut self, pulse: Pulse) {
         self.note(format!("daemon: {pulse:?}"));
         if let Some(daemon) = &mut self.daemon {
+            if daemon.pulse != Pulse::Running {
+                self.witness.beliefs.woke(self.now);
+            }
             daemon.pulse = pulse;
         }
         // What fell due meanwhile is done at once.
@@ -55,8 +88,8 @@ impl World {
     /// A new daemon, with a new guard if the old one is dead.
     pub(crate) fn start_daemon(&mut self) {
         self.note("daemon: starts".to_owned());
-        self.daemon = Some(Daemon::new(self.setup.config.clone(), self.now));
-        self.witness.daemon_starts();
+        self.daemon = Some(Daemon::new(self.setup.config.clone(), self.setup.probe.traits(), self.now));
+        self.witness.daemon_starts(self.now);
         self.relay.in_touch = true;
         if !self.relay.is_alive() {
             self.relay.start();

@@ -8,6 +8,7 @@ use filamentbox_core::chamber::{Chamber, Held, Input, Wanted};
 use filamentbox_core::command::CommandError;
 use filamentbox_core::config::BoxConfig;
 use filamentbox_core::event::{Event, EventKind};
+use filamentbox_core::sample::SensorTraits;
 use filamentbox_core::time::{Clock, Monotonic};
 
 use crate::dice::Dice;
@@ -36,8 +37,9 @@ pub(crate) struct Daemon {
     min_off: Duration,
     /// When the box last took its wish for heat back.
     released_at: Option<Monotonic>,
-    /// What was last asked of the guard, and when.
-    asked: (Wanted, Monotonic),
+    /// What was last asked of the guard, and when; at the start something is asked at once, to learn of its latches.
+    asked: Wanted,
+    asked_at: Option<Monotonic>,
     /// The last exchange brought no answer: what the lines are is not known.
     unanswered: bool,
     missed: u32,
@@ -53,18 +55,19 @@ pub(crate) struct Outcome {
 }
 
 impl Daemon {
-    pub(crate) fn new(config: BoxConfig, now: Monotonic) -> Self {
+    pub(crate) fn new(config: BoxConfig, sensor: SensorTraits, now: Monotonic) -> Self {
         Self {
             min_off: config.heater.min_off,
             released_at: None,
             chamber: Chamber::new(config, now),
             pulse: Pulse::Running,
-            asked: (Wanted::default(), now),
+            asked: Wanted::default(),
+            asked_at: None,
             unanswered: false,
             missed: 0,
             guard_lost: false,
             held: Held::default(),
-            inbox: VecDeque::new(),
+            inbox: VecDeque::from([Input::Sensor(sensor)]),
         }
     }
 
@@ -89,14 +92,23 @@ impl Daemon {
     }
 
     fn renewal_at(&self) -> Option<Monotonic> {
-        let (wanted, asked_at) = &self.asked;
-        let due = is_on(wanted) != (false, false) || self.unanswered;
-        (due && !self.guard_lost).then(|| *asked_at + RENEWAL)
+        if self.guard_lost {
+            return None;
+        }
+        let Some(asked_at) = self.asked_at else { return Some(Monotonic::ZERO) };
+        // What is on though nobody wants it, a line that does not obey, is asked about until it is off.
+        let is_active = self.held.heater.active || self.held.fan.active;
+        let due = is_active || is_on(&self.asked) != (false, false) || self.asked.latch.is_some() || self.unanswered;
+        due.then(|| asked_at + RENEWAL)
     }
 
     pub(crate) fn step(&mut self, clock: Clock, input: Input, relay: &mut Relay, dice: &mut Dice) -> Outcome {
+        let is_reset = input == Input::Reset;
         let effects = self.chamber.step(clock, input);
         let mut events = effects.events;
+        if is_reset && self.guard_lost {
+            self.lose_guard(clock, "the relay guard has ended", relay, &mut events);
+        }
         match self.ask(clock.now, effects.wanted, relay, dice) {
             Ok(Some(held)) => self.take_held(clock, held, &mut events),
             Ok(None) => {}
@@ -114,13 +126,13 @@ impl Daemon {
         dice: &mut Dice,
     ) -> Result<Option<Held>, &'static str> {
         self.check_minimum_off(now, &wanted);
-        let changed = is_on(&self.asked.0) != is_on(&wanted);
+        let changed = is_on(&self.asked) != is_on(&wanted) || self.asked.latch != wanted.latch;
         let due = self.renewal_at().is_some_and(|at| at <= now);
-        self.asked.0 = wanted;
+        self.asked = wanted;
         if self.guard_lost || !(changed || due) {
             return Ok(None);
         }
-        self.asked.1 = now;
+        self.asked_at = Some(now);
         match relay.exchange(now, &wanted, dice) {
             Answer::Held(held) => {
                 (self.missed, self.unanswered) = (0, false);
@@ -139,7 +151,7 @@ impl Daemon {
 
     /// However the heat was released, by a limit too, the box does not ask for it again within the minimum off time.
     fn check_minimum_off(&mut self, now: Monotonic, wanted: &Wanted) {
-        match (self.asked.0.heat, wanted.heat) {
+        match (self.asked.heat, wanted.heat) {
             (Some(_), None) => self.released_at = Some(now),
             (None, Some(_)) => {
                 let off = self.released_at.map(|released_at| now.since(released_at));
@@ -149,13 +161,18 @@ impl Daemon {
         }
     }
 
+    /// A person has looked, and the guard has heard of it.
+    pub(crate) fn forget_latches(&mut self) {
+        (self.held.heater.latched, self.held.fan.latched) = (None, None);
+    }
+
     /// Latches the fault; a guard that hangs is killed.
     pub(crate) fn lose_guard(&mut self, clock: Clock, lost: &str, relay: &mut Relay, events: &mut Vec<Event>) {
         relay.die();
         self.guard_lost = true;
         self.take_held(clock, Held::default(), events);
         let effects = self.chamber.step(clock, Input::Fault(lost.to_owned()));
-        self.asked.0 = effects.wanted;
+        self.asked = effects.wanted;
         events.extend(effects.events);
     }
 

@@ -10,7 +10,7 @@ use filamentbox_core::delivery::{Alert, Backlog, Delivery, Failure, Next, Policy
 use filamentbox_core::time::Monotonic;
 
 use crate::dice::Dice;
-use crate::ladder::seconds;
+use crate::hazards::seconds;
 
 /// A request is given up after so long.
 const TIMEOUT: Duration = seconds(10);

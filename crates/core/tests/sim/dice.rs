@@ -1,7 +1,5 @@
 //! Chance with a seed.
 
-use std::time::Duration;
-
 use filamentbox_core::physics::SplitMix64;
 
 pub(crate) struct Dice(SplitMix64);
@@ -20,10 +18,6 @@ impl Dice {
         low + (high - low) * self.unit()
     }
 
-    pub(crate) fn seconds(&mut self, low: f64, high: f64) -> Duration {
-        Duration::from_secs_f64(self.between(low, high))
-    }
-
     /// 0 to `count - 1`.
     pub(crate) fn below(&mut self, count: usize) -> usize {
         (self.unit() * count as f64) as usize
@@ -31,9 +25,5 @@ impl Dice {
 
     pub(crate) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
-    }
-
-    pub(crate) fn chance(&mut self, probability: f64) -> bool {
-        self.unit() < probability
     }
 }

@@ -7,7 +7,7 @@ use filamentbox_core::control::Mode;
 use filamentbox_core::physics::Disturbance;
 
 use crate::daemon::Pulse;
-use crate::ladder::{assert_recovers, heating, seconds};
+use crate::hazards::{assert_recovers, heating, seconds};
 use crate::world::{Setup, World};
 
 const HEATER: OutputKind = OutputKind::Heater;
@@ -22,7 +22,7 @@ fn in_a_warm_room() -> World {
 }
 
 #[test]
-fn override_forgotten() {
+fn hazard_20_override_forgotten_ends_by_itself() {
     let mut world = in_a_warm_room();
     world.command(HEATER, Wish::On { hold: None }).expect("accepted");
     let asked_at = world.now;
@@ -36,7 +36,7 @@ fn override_forgotten() {
 
 /// The override ends while the daemon is stopped, or with it.
 #[test]
-fn override_forgotten_by_a_daemon_that_is_stopped_or_killed() {
+fn hazard_20_override_forgotten_by_a_daemon_that_is_stopped_or_killed() {
     for kill in [false, true] {
         let mut world = in_a_warm_room();
         world.command(HEATER, Wish::On { hold: None }).expect("accepted");
@@ -60,7 +60,7 @@ fn override_forgotten_by_a_daemon_that_is_stopped_or_killed() {
 }
 
 #[test]
-fn override_repeated_does_not_add_up() {
+fn hazard_20_override_repeated_does_not_add_up() {
     let mut world = in_a_warm_room();
     let too_long = world.command(HEATER, Wish::On { hold: Some(seconds(1801)) });
     assert_eq!(too_long, Err(CommandError::TooLong { asked: 1801, allowed: 1800 }));
@@ -85,7 +85,7 @@ fn off_by_hand_holds_until_auto() {
 }
 
 #[test]
-fn a_nervous_hand_does_not_chatter_the_relay() {
+fn hazard_26_a_nervous_hand_does_not_chatter_the_relay() {
     let mut world = World::new(Setup::default());
     world.run(seconds(7));
     let start = world.now;
@@ -101,7 +101,7 @@ fn a_nervous_hand_does_not_chatter_the_relay() {
 
 /// The same world with another wall clock is the same world.
 #[test]
-fn wall_clock_jumps_change_nothing() {
+fn hazard_18_wall_clock_jumps_change_nothing() {
     let run = |jumps: &[Option<i64>]| {
         let mut world = World::new(Setup::default());
         world.log = Some(Vec::new());

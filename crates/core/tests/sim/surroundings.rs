@@ -1,14 +1,10 @@
 //! Rooms, lids and heaters that are not as one would like them.
 
-use std::time::Duration;
-
 use filamentbox_core::config::Band;
 use filamentbox_core::physics::{BoxParameters, Convection, Disturbance};
 
-use crate::ladder::{IN_BAND, assert_recovers, heating, seconds};
+use crate::hazards::{HOUR, IN_BAND, assert_recovers, heating, seconds};
 use crate::world::{Setup, World};
-
-const HOUR: Duration = seconds(3600);
 
 fn warmer(room_warmer_c: f64) -> Disturbance {
     Disturbance { room_warmer_c, ..Disturbance::default() }
@@ -19,14 +15,14 @@ fn of(heater_w: f64, volume_l: f64, spools: u32, convection: Convection) -> BoxP
 }
 
 #[test]
-fn a_week_without_faults_stays_in_its_band() {
+fn two_days_without_faults_stay_in_the_band() {
     let mut world = World::new(Setup::default());
     world.run(HOUR);
-    for _ in 0..7 * 24 * 60 {
+    for _ in 0..2 * 24 * 60 {
         let air_c = world.run(seconds(60)).air_c();
         assert!(IN_BAND.contains(&air_c), "{air_c}");
     }
-    assert!((50..10_000).contains(&world.witness.energised), "{}", world.witness.energised);
+    assert!((20..3_000).contains(&world.witness.energised), "{}", world.witness.energised);
 }
 
 #[test]
@@ -46,7 +42,7 @@ fn hot_room_needs_no_heat() {
 }
 
 #[test]
-fn lid_left_open_while_heating() {
+fn hazard_08_lid_left_open_while_heating() {
     let mut world = heating(Setup::default());
     world.disturb(Disturbance { lid_held_open: true, ..Disturbance::default() });
     world.run(9 * HOUR);
@@ -57,20 +53,9 @@ fn lid_left_open_while_heating() {
     assert_recovers(&mut world);
 }
 
-#[test]
-fn undersized_heater_rests() {
-    let mut world = World::new(Setup { physics: of(4.0, 60.0, 5, Convection::Still), ..Setup::default() });
-    world.run(9 * HOUR);
-    assert!(world.air_c() < 20.0, "undersized: {}", world.air_c());
-    // 4 h on, 10 min off, 4 h on, 10 min off, the rest on.
-    assert_eq!(world.witness.energised, 3);
-    let heated = world.witness.heated;
-    assert!((2 * 4 * HOUR - seconds(2)..=2 * 4 * HOUR).contains(&heated), "{heated:?}");
-}
-
 /// The strongest box of the six at the highest band that the settings allow.
 #[test]
-fn hottest_band_never_passes_the_cut_off() {
+fn hazard_09_hottest_band_never_passes_the_cut_off() {
     let mut setup = Setup { physics: of(150.0, 10.0, 1, Convection::Forced), ..Setup::default() };
     setup.config.heater.band = Band { low: 60.0, high: 65.0 };
     setup.read_interval = seconds(2);

@@ -6,19 +6,18 @@
 use std::time::Duration;
 
 use filamentbox_core::config::SafetyConfig;
+use filamentbox_core::sample::SensorTraits;
 use filamentbox_core::time::Monotonic;
 use filamentbox_guard::Limits;
 
+use crate::beliefs::{Beliefs, UNTOLD};
 use crate::relay::Heard;
+use crate::world::Setup;
 
 /// The lease: a daemon that is stopped, or whose message did not arrive, can do nothing for so long.
 pub(crate) const LEASE: Duration = Duration::from_millis(2500);
 /// Messages carry whole milliseconds and thousandths of a degree.
 pub(crate) const ROUNDING: Duration = Duration::from_millis(1);
-
-/// The daemon counts the on-time that it is told of, and may miss two answers before it gives the guard up. The guard's own
-/// account has no such gap.
-const UNTOLD: Duration = Duration::from_secs(1);
 
 /// A reading as the witness knows it.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +39,18 @@ pub(crate) struct Interval {
 pub(crate) struct Witness {
     daemon: SafetyConfig,
     guard: Limits,
-    /// The last good reading that reached the box of the running daemon.
-    pub(crate) reading: Option<Seen>,
-    /// A fault or a stop: off for as long as this daemon lives.
+    read_interval: Duration,
+    traits: SensorTraits,
+    /// What reached the box of the running daemon.
+    pub(crate) beliefs: Beliefs,
+    /// Off for as long as this daemon lives.
+    pub(crate) stopped: bool,
+    /// A fault, or a latch, that this daemon told of: off until a reset.
     pub(crate) latched: bool,
+    /// A latch that reached the guard: off until a reset, whoever dies.
+    pub(crate) kept: bool,
+    /// Since when what was read forbids heat.
+    forbidden_since: Option<Monotonic>,
     active_since: Option<Monotonic>,
     inactive_since: Monotonic,
     /// The account of on-time, the present stretch not counted in.
@@ -55,12 +62,18 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    pub(crate) fn new(daemon: SafetyConfig, guard: Limits, now: Monotonic) -> Self {
+    pub(crate) fn new(setup: &Setup, now: Monotonic) -> Self {
+        let (daemon, traits) = (setup.config.safety, setup.probe.traits());
         Self {
             daemon,
-            guard,
-            reading: None,
+            guard: setup.guard,
+            read_interval: setup.read_interval,
+            traits,
+            beliefs: Beliefs::new(daemon, traits, now, false),
+            stopped: false,
             latched: false,
+            kept: false,
+            forbidden_since: None,
             active_since: None,
             inactive_since: now,
             used: Duration::ZERO,
@@ -69,9 +82,28 @@ impl Witness {
         }
     }
 
-    /// A new daemon knows no reading and no fault.
-    pub(crate) fn daemon_starts(&mut self) {
-        (self.reading, self.latched) = (None, false);
+    /// A new daemon knows no reading, and no fault that the guard does not keep.
+    pub(crate) fn daemon_starts(&mut self, now: Monotonic) {
+        self.beliefs = Beliefs::new(self.daemon, self.traits, now, self.active_since.is_some());
+        (self.stopped, self.latched, self.forbidden_since) = (false, false, None);
+    }
+
+    /// The last reading to be believed.
+    pub(crate) fn reading(&self) -> Option<Seen> {
+        self.beliefs.believed
+    }
+
+    /// A person has looked; the guard has heard of it or not.
+    pub(crate) fn reset(&mut self, heard: bool) {
+        self.beliefs.reset();
+        (self.latched, self.kept) = (false, self.kept && !heard);
+    }
+
+    /// The daemon has taken something in.
+    pub(crate) fn conclude(&mut self, now: Monotonic) {
+        self.forbidden_since = self.beliefs.forbid().map(|_| self.forbidden_since.unwrap_or(now));
+        let overdue = self.beliefs.overdue(self.read_interval);
+        assert!(overdue.is_none() || self.latched || self.stopped, "not found: {}", overdue.unwrap_or_default());
     }
 
     /// A new guard begins a new account of on-time.
@@ -90,6 +122,7 @@ impl Witness {
 
     /// The guard's limits hold whatever the daemon does.
     fn guard_keeps_its_limits(&self, Interval { to, heard, .. }: Interval) {
+        assert!(!self.kept, "heat though the guard was told to latch it");
         let guard = &self.guard;
         let heard = heard.expect("heat without a lease");
         assert!(to.since(heard.at) <= LEASE, "heat {:?} after the last lease", to.since(heard.at));
@@ -102,7 +135,7 @@ impl Witness {
         assert!(on <= guard.max_on_time, "heat for {on:?} without a rest");
 
         // What the lease says is true.
-        let reading = self.reading.expect("heat before any reading");
+        let reading = self.reading().expect("heat before any reading");
         let age = to.since(reading.taken_at);
         assert!(age <= guard.max_sample_age + ROUNDING, "heat on a reading of {age:?}");
     }
@@ -111,8 +144,12 @@ impl Witness {
     fn daemon_keeps_its_limits(&self, interval: Interval) {
         let Interval { to, in_touch, .. } = interval;
         let slack = if in_touch { ROUNDING } else { LEASE };
-        assert!(!self.latched || !in_touch, "heat after a fault or a stop");
-        let reading = self.reading.expect("heat before any reading");
+        assert!(!(self.latched || self.stopped) || !in_touch, "heat after a fault, a latch or a stop");
+        if let Some(since) = self.forbidden_since {
+            let why = self.beliefs.forbid().unwrap_or("then");
+            assert!(to.since(since) <= slack, "heat {:?} after it was forbidden: {why}: {interval:?}", to.since(since));
+        }
+        let reading = self.reading().expect("heat before any reading");
         let age = to.since(reading.taken_at);
         assert!(age <= self.daemon.max_sample_age + slack, "heat on a reading of {age:?}: {interval:?}");
         let projected_c = reading.temperature_c + self.daemon.slew_c_per_s * age.saturating_sub(slack).as_secs_f64();
@@ -128,9 +165,13 @@ impl Witness {
 
     /// The line is so from now on.
     pub(crate) fn line(&mut self, now: Monotonic, active: bool) {
+        if self.active_since.is_some() != active {
+            self.beliefs.line(now, active);
+        }
         match (self.active_since, active) {
             (None, true) => {
-                assert!(!self.latched, "the heater goes on after a fault or a stop");
+                assert!(!self.latched && !self.stopped, "the heater goes on after a fault, a latch or a stop");
+                assert!(!self.beliefs.failed_twice(), "the heater goes on though it did not warm the box twice");
                 let pause = now.since(self.inactive_since);
                 if pause >= self.guard.rest {
                     self.used = Duration::ZERO;

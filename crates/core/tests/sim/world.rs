@@ -17,10 +17,13 @@ use filamentbox_guard::Limits;
 
 use crate::daemon::{Daemon, Outcome, Pulse};
 use crate::dice::Dice;
+use crate::properties::is_quiet;
 use crate::relay::Relay;
-use crate::sensor::Sensor;
+use crate::sensor::{Probe, Sensor, Words};
 use crate::witness::{Interval, Seen, Witness};
 
+/// Refusals that are a part of normal working, or told in another way.
+const UNTOLD: [&str; 2] = ["the daemon is stopping", "the fan runs for"];
 /// So much is told of a world that fails.
 const HISTORY: usize = 30;
 /// More steps than this without the clock moving is a daemon that spins.
@@ -34,6 +37,19 @@ pub(crate) struct Setup {
     pub(crate) config: BoxConfig,
     pub(crate) guard: Limits,
     pub(crate) read_interval: Duration,
+    pub(crate) probe: Probe,
+}
+
+/// What is wrong with the heater, whatever its line says.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum HeaterFault {
+    Well,
+    /// It does not warm.
+    Dead,
+    /// It has so many percent of its power.
+    Weak(u32),
+    /// Its relay is welded: it heats all the time.
+    Welded,
 }
 
 /// The default box and the default settings, heater and fan enabled, and nobody opens the lid.
@@ -51,7 +67,14 @@ impl Default for Setup {
         let config =
             BoxConfig { name: BoxName::main(), heater: output(16, 20.0, 22.0), fan: output(20, 10.0, 15.0), safety };
         let physics = BoxParameters { lid_openings_per_day: 0.0, ..BoxParameters::default() };
-        Self { seed: 1, physics, config, guard: Limits::default(), read_interval: Duration::from_secs(5) }
+        Self {
+            seed: 1,
+            physics,
+            config,
+            guard: Limits::default(),
+            read_interval: Duration::from_secs(5),
+            probe: Probe::Bme280,
+        }
     }
 }
 
@@ -63,6 +86,7 @@ pub(crate) struct World {
     pub(crate) physics: BoxWorld,
     lived_to: Monotonic,
     pub(crate) disturbance: Disturbance,
+    pub(crate) heater_fault: HeaterFault,
     pub(crate) sensor: Sensor,
     pub(crate) next_reading: Monotonic,
     /// `None` while it is dead.
@@ -74,6 +98,11 @@ pub(crate) struct World {
     pub(crate) manual_on_at: Monotonic,
     last_heat: Monotonic,
     history: VecDeque<String>,
+    /// How often something latched, and how often heat was refused, the rests aside.
+    pub(crate) latches: u32,
+    pub(crate) refusals: u32,
+    /// The reasons told since heat was last permitted, without their figures.
+    told: Vec<String>,
     /// Every event's moment and text, when kept.
     pub(crate) log: Option<Vec<(Monotonic, String)>>,
 }
@@ -88,15 +117,19 @@ impl World {
             physics: BoxWorld::new(setup.physics.clone(), setup.seed),
             lived_to: now,
             disturbance: Disturbance::default(),
-            sensor: Sensor::new(),
+            heater_fault: HeaterFault::Well,
+            sensor: Sensor::new(setup.probe),
             next_reading: now,
-            daemon: Some(Daemon::new(setup.config.clone(), now)),
+            daemon: Some(Daemon::new(setup.config.clone(), setup.probe.traits(), now)),
             relay: Relay::new(setup.guard),
-            witness: Witness::new(setup.config.safety, setup.guard, now),
+            witness: Witness::new(&setup, now),
             dice: Dice::new(setup.seed),
             manual_on_at: now,
             last_heat: now,
             history: VecDeque::new(),
+            latches: 0,
+            refusals: 0,
+            told: Vec::new(),
             log: None,
             setup,
         }
@@ -144,12 +177,21 @@ impl World {
     fn pass_to(&mut self, moment: Monotonic) {
         let running = self.daemon.as_ref().is_some_and(|daemon| daemon.pulse == Pulse::Running);
         let in_touch = running && self.relay.in_touch;
-        let (active, heard) = (self.relay.heater, self.relay.heard);
-        if active {
+        let (active, heard) = (self.relay.heats(), self.relay.heard);
+        if self.relay.heater {
             self.last_heat = moment;
         }
+        assert!(!self.relay.is_moved(moment), "somebody moved the line, and the guard does not look");
         self.witness.check(Interval { to: moment, active, in_touch, heard });
         self.now = moment;
+    }
+
+    /// The whole machine sleeps, and wakes with everything due at once: the guard's timer first.
+    pub(crate) fn suspend(&mut self, duration: Duration) {
+        self.note(format!("machine: asleep for {duration:?}"));
+        self.now = self.now + duration;
+        self.next_reading = self.next_reading.max(self.now);
+        self.happen();
     }
 
     /// Everything that is due now.
@@ -181,30 +223,50 @@ impl World {
         self.catch_up();
         let clock = self.clock();
         let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.pulse != Pulse::Stopped) else { return };
-        let Some(result) = self.sensor.read(&mut self.physics, &mut self.dice) else { return };
+        let Some(result) = self.sensor.read(self.now, &mut self.physics, &mut self.dice) else { return };
         daemon.queue(match result {
-            Ok(measurement) => Input::Sample(Reading::at(clock, measurement)),
+            Ok(Words { measurement, fingerprint }) => {
+                Input::Sample(Reading { fingerprint: Some(fingerprint), ..Reading::at(clock, measurement) })
+            }
             Err(why) => Input::NoData(why),
         });
+    }
+
+    /// The daemon, which must run, takes `input`, which is no command.
+    pub(crate) fn input(&mut self, input: Input) {
+        self.note(format!("{input:?}"));
+        self.step(input).expect("only commands are refused");
     }
 
     /// The daemon, which must run, takes `input`.
     pub(crate) fn step(&mut self, input: Input) -> Result<(), CommandError> {
         let clock = self.clock();
-        if let Input::Sample(reading) = &input {
-            let temperature_c = reading.measurement.temperature.degrees();
-            self.witness.reading = Some(Seen { temperature_c, taken_at: reading.taken_at });
+        let target_c = match self.heater_mode() {
+            Some(Mode::Manual { on: true, .. }) => self.setup.config.safety.max_temp_c,
+            _ => self.setup.config.heater.band.high,
+        };
+        match &input {
+            Input::Sample(reading) => {
+                let temperature_c = reading.measurement.temperature.degrees();
+                let seen = Seen { temperature_c, taken_at: reading.taken_at };
+                self.witness.beliefs.hear(self.now, seen, reading.fingerprint.expect("given"), target_c);
+            }
+            Input::NoData(_) => self.witness.beliefs.missed(),
+            _ => {}
         }
-        let latches = matches!(input, Input::Stop | Input::Fault(_));
+        let (stops, fails) = (input == Input::Stop, matches!(input, Input::Fault(_)));
         let mut outcome = None;
         self.change(|world| {
             let daemon = world.daemon.as_mut().expect("the daemon lives");
             outcome = Some(daemon.step(clock, input, &mut world.relay, &mut world.dice));
         });
         let Outcome { accepted, events } = outcome.expect("stepped");
-        self.witness.latched |= latches;
+        self.witness.stopped |= stops;
+        self.witness.latched |= fails;
         self.take_events(&events);
+        self.witness.conclude(self.now);
         self.check_override();
+        self.check_refusal();
         accepted
     }
 
@@ -216,10 +278,38 @@ impl World {
             }
             let latched = event.kind == EventKind::Safety && event.text.ends_with("outputs stay off");
             self.witness.latched |= latched;
+            let text = &event.text;
+            let latches =
+                text.strip_prefix("heat is off until a reset: ").map(|why| why.split(" (").next().unwrap_or(why));
+            let kept = text.strip_prefix("the relay guard keeps the heater off until a reset: ");
+            self.witness.latched |= latches.or(kept).is_some();
+            self.latches += u32::from(latches.or(kept).is_some());
+            let refused = text.strip_prefix("heat refused: ");
+            self.refusals += u32::from(refused.is_some_and(|why| !why.starts_with("resting")));
+            let refused = text.strip_prefix("heat refused: ").or(text.strip_suffix("; outputs stay off"));
+            self.told.extend(latches.or(kept).or(refused).map(words));
             self.note(event.text.clone());
             if let Some(log) = &mut self.log {
                 log.push((self.now, event.text.clone()));
             }
+        }
+    }
+
+    /// Heat that is wished for and refused is told of, once for each reason, with the reason.
+    fn check_refusal(&mut self) {
+        let Some(snapshot) = self.snapshot() else { return };
+        let wished = match snapshot.heater.mode {
+            Mode::Manual { on, .. } => on,
+            Mode::Auto => snapshot
+                .reading
+                .is_some_and(|reading| reading.measurement.temperature.degrees() < self.setup.config.heater.band.low),
+        };
+        match snapshot.heat_inhibited {
+            Some(why) if wished && !UNTOLD.iter().any(|untold| why.starts_with(untold)) => {
+                assert!(self.told.contains(&words(&why)), "never told: {why}")
+            }
+            Some(_) => {}
+            None => self.told.clear(),
         }
     }
 
@@ -235,10 +325,12 @@ impl World {
     pub(crate) fn change(&mut self, what: impl FnOnce(&mut Self)) {
         self.catch_up();
         let before = (self.relay.heater, self.relay.fan);
+        let heated = self.relay.heats();
         what(self);
+        self.witness.kept |= self.relay.latch_due;
         let after = (self.relay.heater, self.relay.fan);
-        if before.0 != after.0 {
-            self.witness.line(self.now, after.0);
+        if heated != self.relay.heats() {
+            self.witness.line(self.now, self.relay.heats());
         }
         if before != after {
             self.note(format!("lines: heater {}, fan {}", after.0, after.1));
@@ -247,9 +339,20 @@ impl World {
 
     /// The box lives up to now, its outputs as they were.
     pub(crate) fn catch_up(&mut self) {
-        let drive = Drive { heater_on: self.relay.heater, fan_on: self.relay.fan };
-        self.physics.advance(self.now.since(self.lived_to), drive);
+        let elapsed = self.now.since(self.lived_to);
         self.lived_to = self.now;
+        let fan_on = self.relay.fan;
+        let (heated, unheated) = match self.heater_fault {
+            HeaterFault::Well if self.relay.heater => (elapsed, Duration::ZERO),
+            HeaterFault::Weak(percent) if self.relay.heater => {
+                let heated = elapsed.mul_f64(f64::from(percent) / 100.0);
+                (heated, elapsed.saturating_sub(heated))
+            }
+            HeaterFault::Welded => (elapsed, Duration::ZERO),
+            _ => (Duration::ZERO, elapsed),
+        };
+        self.physics.advance(heated, Drive { heater_on: true, fan_on });
+        self.physics.advance(unheated, Drive { heater_on: false, fan_on });
     }
 
     // What can be seen.
@@ -280,6 +383,11 @@ impl World {
         self.physics.air_temperature_c()
     }
 
+    /// So many seconds since `moment`.
+    pub(crate) fn seconds_since(&self, moment: Monotonic) -> f64 {
+        self.now.since(moment).as_secs_f64()
+    }
+
     /// The last moment at which the heater was on.
     pub(crate) fn last_heat(&self) -> Monotonic {
         self.last_heat
@@ -289,17 +397,22 @@ impl World {
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }
-        let reading = self.witness.reading.map_or(f64::NAN, |seen| seen.temperature_c);
+        let reading = self.witness.reading().map_or(f64::NAN, |seen| seen.temperature_c);
         self.history.push_back(format!("{:>12.3} s {reading:>6.2} °C  {text}", self.now.seconds()));
     }
+}
+
+/// `text` without its figures, which may change while the reason stays.
+fn words(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphabetic()).collect()
 }
 
 /// A world that fails tells how it came to it.
 impl Drop for World {
     #[expect(clippy::print_stderr, reason = "the report of a failed test")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let mut report = format!("\nFILAMENTBOX_SIM_SEED={}\n", self.setup.seed);
+        if std::thread::panicking() && !is_quiet() {
+            let mut report = String::from("\n");
             let Setup { config, read_interval, physics, .. } = &self.setup;
             let _ = writeln!(report, "{config:?}, a reading every {read_interval:?}, {} W", physics.heater_w);
             for line in &self.history {
