@@ -147,10 +147,14 @@ impl Control {
     /// Steps one box, asks the guard for what all boxes want, and shows and keeps what came of it.
     fn step(&mut self, index: usize, input: Input) -> Result<(), CommandError> {
         let clock = self.clocks.read();
+        let is_reading = matches!(input, Input::Sample(_));
         let Effects { wanted, sample, events, accepted } = self.chambers[index].step(clock, input);
-        // The sample is kept before the guard is asked: its answer may take a moment.
-        if let Some(sample) = sample {
-            self.intake.sample(sample);
+        match sample {
+            // The sample is kept before the guard is asked: its answer may take a moment.
+            Some(sample) => self.intake.sample(sample),
+            // It is not believed and will not be stored: simulated time does not wait for it.
+            None if is_reading => self.clocks.stored(clock.now),
+            None => {}
         }
         events.into_iter().for_each(|event| self.log(event));
         let mut all = self.asked.0.clone();

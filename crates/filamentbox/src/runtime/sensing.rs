@@ -59,8 +59,13 @@ impl Sensing {
                 Some(sensor) => self.interval.max(sensor.min_interval()),
                 None => (search_pause * 2).min(LONGEST_SEARCH_PAUSE.max(self.interval)),
             };
+            let is_missing = result.is_err();
             let finished_at = self.hand_over(result);
             due = next_due(due, finished_at, search_pause);
+            if is_missing {
+                // There is nothing to store until then: simulated time does not wait for it.
+                self.clocks.stored(due);
+            }
             if self.wait_until(due).is_break() {
                 return;
             }

@@ -149,6 +149,18 @@ fn hazard_10_a_welded_relay_is_an_alarm_that_says_what_to_do() {
     assert!(health.contains("PULL THE PLUG"), "{health}");
 }
 
+#[test]
+fn simulated_time_passes_without_a_reading_that_could_be_kept() {
+    for fault in ["unplugged", "garbage"] {
+        let mut daemon = Daemon::new();
+        daemon.set("simulation.fault", fault).set("data_collection.read_interval", "5");
+        daemon.argument("--time-scale").argument("200").start_without_reading();
+        let uptime = || daemon.status().and_then(|status| status["uptime"].as_f64()).unwrap_or_default();
+        wait_until("ten minutes have passed", || uptime() > 600.0);
+        assert!(daemon.stop().success());
+    }
+}
+
 /// A guard with simulated lines, as a service would run it.
 fn guard_at(socket: &Path) -> Child {
     let _ = std::fs::remove_file(socket);
