@@ -78,6 +78,11 @@ fn outputs_off_without_lines_fails_and_says_which() {
     let mut none = Daemon::new();
     none.set("heating_control.enabled", "false").set("humidity_control.enabled", "false");
     assert!(none.ask(&["outputs", "off"]).contains("no output to switch off"));
+    // Settings with a problem do not say that there is none.
+    none.set("heating_control.gpio_pin", "none");
+    let output = none.cli(&["outputs", "off"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("heating_control.gpio_pin") && text(&output).contains("nothing was switched off"));
 }
 
 #[test]
@@ -136,7 +141,8 @@ fn hazard_02_a_frozen_sensor_is_latched() {
     daemon.argument("--time-scale").argument("200").start();
     daemon.ask(&["heater", "on"]);
     wait_until("the latch", || faults(&daemon).iter().any(|fault| fault.contains("repeats the same reading")));
-    assert!(daemon.ask(&["heater", "on"]).contains("off"));
+    let answer = daemon.ask(&["heater", "on"]);
+    assert!(answer.contains("off until a reset: the sensor repeats the same reading"), "{answer}");
 }
 
 #[test]

@@ -248,10 +248,12 @@ fn heater_want(wanted: &Wanted, now: Monotonic) -> Want {
 }
 
 fn held(line: &LineReport, problem: Option<&str>) -> HeldOutput {
-    let refusal = match (line.verdict, problem) {
-        (Verdict::NotWanted | Verdict::Active, _) => None,
-        (_, Some(problem)) => Some(problem.to_owned()),
-        (refused, None) => Some(words::reason(refused)),
+    let latched = line.latch.map(words::from_guard);
+    let refusal = match (line.verdict, problem, latched) {
+        (Verdict::NotWanted | Verdict::Active, _, _) => None,
+        (_, Some(problem), _) => Some(problem.to_owned()),
+        (Verdict::Latched, None, Some(reason)) => Some(format!("off until a reset: {reason}")),
+        (refused, None, _) => Some(words::reason(refused)),
     };
-    HeldOutput { active: line.active, refusal, latched: line.latch.map(words::from_guard) }
+    HeldOutput { active: line.active, refusal, latched }
 }

@@ -157,7 +157,10 @@ pub(super) fn reach(plan: &Plan) -> Result<(Link, Option<GuardProcess>), GuardLo
 }
 
 fn start_child(plan: &Plan) -> std::io::Result<(Link, Option<GuardProcess>)> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&plan.state_dir)?;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&plan.state_dir);
+    made.map_err(|why| {
+        std::io::Error::new(why.kind(), format!("its folder {} cannot be made: {why}", plan.state_dir.display()))
+    })?;
     let (link, guards_end) = Link::pair()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("relay-guard").arg("--state-dir").arg(&plan.state_dir).arg("--limits").arg(&plan.limits);
@@ -179,21 +182,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_that_cannot_be_had_are_named_to_whoever_asks_for_a_guard() {
+    fn what_keeps_a_guard_from_starting_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let limits = folder.path().join("relay.toml");
-        std::fs::create_dir(&limits).expect("a folder in place of the file");
-        let plan = Plan {
-            simulate: true,
-            service: None,
-            trace: None,
-            state_dir: folder.path().join(STATE_DIR),
-            limits: limits.clone(),
-            slots: Vec::new(),
-            boxes: 1,
+        let check = |state_dir: &str, limits: &str, expected: &str| {
+            let plan = Plan {
+                simulate: true,
+                service: None,
+                trace: None,
+                state_dir: folder.path().join(state_dir),
+                limits: folder.path().join(limits),
+                slots: Vec::new(),
+                boxes: 1,
+            };
+            let lost = reach(&plan).map(drop).expect_err("it cannot start").to_string();
+            let expected = format!("the relay guard cannot be started: {expected}");
+            assert!(lost.starts_with(&expected), "{lost}");
         };
-        let lost = reach(&plan).map(drop).expect_err("it cannot be read").to_string();
-        let expected = format!("the relay guard cannot be started: {}: ", limits.display());
-        assert!(lost.starts_with(&expected), "{lost}");
+        std::fs::create_dir(folder.path().join("a-folder")).expect("a folder");
+        std::fs::write(folder.path().join("a-file"), "").expect("a file");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        check("relay", "a-folder", &format!("{}: cannot be read: ", path("a-folder")));
+        check("a-file", "missing", &format!("its folder {} cannot be made: ", path("a-file")));
     }
 }
