@@ -127,7 +127,8 @@ impl Chamber {
                 OutputKind::Fan => &mut self.fan,
             };
             let changed = output.held.active != held.active;
-            let newly_refused = held.refusal.is_some() && output.held.refusal.is_none();
+            // What is not wanted is refused too, while it is latched or cannot be had; those have their own events.
+            let newly_refused = output.actuator.is_on() && held.refusal.is_some() && output.held.refusal.is_none();
             output.held = held;
             if changed || newly_refused {
                 let snapshot = output.snapshot();

@@ -32,9 +32,12 @@ pub struct Place {
     pub offset: u32,
 }
 
-/// A pin cannot be found. Each says which chips there are.
+/// A pin cannot be found.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
+    /// There is none.
+    #[error("this machine has no GPIO chips (/dev/gpiochip*)")]
+    NoChips,
     /// None of the chips has it.
     #[error("no GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
     Missing {
@@ -72,6 +75,7 @@ fn choose(bcm: u32, looks: &[Look]) -> Result<Place, FindError> {
     }
     let chips = || looks.iter().map(|look| look.description.as_str()).collect::<Vec<_>>().join(", ");
     match places[..] {
+        _ if looks.is_empty() => Err(FindError::NoChips),
         [] => Err(FindError::Missing { bcm, chips: chips() }),
         [place] => Ok(place.clone()),
         _ => Err(FindError::Ambiguous { bcm, chips: chips() }),
@@ -256,7 +260,7 @@ mod tests {
         let none = "no GPIO16 on the GPIO chips of this machine";
         check(&[chip(0, "soc", &[], 64)], Err(&format!("{none} [/dev/gpiochip0 (soc)]")));
         check(&[chip(0, "pinctrl-bcm2835", &[], 16)], Err(&format!("{none} [/dev/gpiochip0 (pinctrl-bcm2835)]")));
-        check(&[], Err(&format!("{none} []")));
+        check(&[], Err("this machine has no GPIO chips (/dev/gpiochip*)"));
         let two = "more than one GPIO16 on the GPIO chips of this machine";
         let both = "[/dev/gpiochip0 (a), /dev/gpiochip4 (b)]";
         check(&[chip(0, "a", &[1], 8), chip(4, "b", &[2], 8)], Err(&format!("{two} {both}")));

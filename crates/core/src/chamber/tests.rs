@@ -323,6 +323,16 @@ fn what_the_guard_refuses_is_shown_as_it_is() {
 }
 
 #[test]
+fn what_is_not_wanted_is_refused_without_an_event() {
+    let mut bench = Bench::new();
+    let refused = HeldOutput { refusal: Some("no such line".to_owned()), ..HeldOutput::default() };
+    let clock = bench.clock();
+    let events = bench.chamber.held(clock, Held { heater: refused.clone(), fan: refused });
+    assert_eq!(events, []);
+    assert!(bench.chamber.snapshot(clock.now).heater.reason.contains("no such line"));
+}
+
+#[test]
 fn an_outlier_is_no_reading_and_one_event() {
     let mut bench = Bench::new();
     bench.at(5.0).sample(19.0, 40.0);

@@ -14,22 +14,29 @@ use crate::settings;
 pub(super) fn off(args: &OutputsOffArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> {
     let state_dir = args.state_dir.clone().or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from));
     let state_dir = state_dir.unwrap_or_else(|| data_dir.unwrap_or_else(default_data_dir).join(STATE_DIR));
+    let mut is_all_known = true;
     let mut lines: Vec<LineSpec> = match settings::load(&settings::registry(), false, settings::variables()) {
         Ok(loaded) => slots(&loaded.config).into_iter().map(|slot| slot.line).collect(),
         Err(problems) => {
             super::complain("the settings have problems, so only what a relay guard has held is switched off:");
             problems.iter().for_each(|problem| super::complain(format_args!("  {problem}")));
+            is_all_known = false;
             Vec::new()
         }
     };
     let recorded = recorded_lines(&state_dir).unwrap_or_else(|problem| {
         super::complain(format_args!("{}: {problem}; what a relay guard has held is not known", state_dir.display()));
+        is_all_known = false;
         Vec::new()
     });
     for line in recorded {
         if !lines.iter().any(|known| known.gpio == line.gpio) {
             lines.push(line);
         }
+    }
+    if lines.is_empty() && !is_all_known {
+        super::complain("nothing was switched off: which outputs there are is not known");
+        return Ok(ExitCode::FAILURE);
     }
     if lines.is_empty() {
         super::say("There is no output to switch off: none is enabled, and no relay guard has held one.");

@@ -147,10 +147,14 @@ impl Control {
     /// Steps one box, asks the guard for what all boxes want, and shows and keeps what came of it.
     fn step(&mut self, index: usize, input: Input) -> Result<(), CommandError> {
         let clock = self.clocks.read();
+        let is_reading = matches!(input, Input::Sample(_));
         let Effects { wanted, sample, events, accepted } = self.chambers[index].step(clock, input);
-        // The sample is kept before the guard is asked: its answer may take a moment.
-        if let Some(sample) = sample {
-            self.intake.sample(sample);
+        match sample {
+            // The sample is kept before the guard is asked: its answer may take a moment.
+            Some(sample) => self.intake.sample(sample),
+            // It is not believed and will not be stored: simulated time does not wait for it.
+            None if is_reading => self.clocks.stored(clock.now),
+            None => {}
         }
         events.into_iter().for_each(|event| self.log(event));
         let mut all = self.asked.0.clone();
@@ -196,19 +200,15 @@ impl Control {
 
     /// Asks again for lines that could not be had, when it is time.
     fn claim_again(&mut self) {
-        let Some(guard) = &mut self.guard else { return };
-        if guard.claim_again_at().is_none_or(|at| boottime() < at) {
-            return;
-        }
-        match guard.claim_again() {
-            Ok(_) => self.renew(),
-            Err(lost) => self.lose_guard(&lost),
+        let at = self.guard.as_ref().and_then(GuardLink::claim_again_at);
+        if at.is_some_and(|at| at <= boottime()) && self.ask_guard(GuardLink::claim_again).is_ok() {
+            self.renew();
         }
     }
 
     /// One event for each line that cannot be had, or can be had again.
     fn tell_unavailable(&mut self, clock: Clock) {
-        let now: Vec<(usize, String)> = self.guard.iter().flat_map(GuardLink::problems).collect();
+        let now = self.guard.as_ref().map(GuardLink::problems).unwrap_or_default();
         let before = std::mem::replace(&mut self.unavailable, now.clone());
         let event = |index: usize, severity, text| Event {
             at: clock.wall,
@@ -231,17 +231,27 @@ impl Control {
         }
     }
 
-    /// Faults and latches are over, and a guard that was lost is started anew.
+    /// Faults and latches are over, a guard that was lost is started anew, and lines that could not be had are asked for again.
     fn reset(&mut self) -> Result<(), GuardLost> {
-        if self.guard.is_none() && !self.plan.slots.is_empty() {
-            self.guard = Some(GuardLink::start(&self.plan)?);
-        }
-        if let Some(guard) = &mut self.guard {
-            guard.reset()?;
+        // The end of a guard of its own service goes unnoticed while nothing is asked of it: it is noticed here, and then there is a new
+        // one.
+        let is_lost = self.ask_guard(GuardLink::reset).is_err() || self.guard.is_none();
+        if is_lost && !self.plan.slots.is_empty() {
+            let started = GuardLink::start(&self.plan);
+            self.guard = Some(started.inspect_err(|lost| self.latch_guard_lost(lost))?);
+            self.ask_guard(GuardLink::reset)?;
+        } else if self.guard.as_ref().is_some_and(|guard| guard.claim_again_at().is_some()) {
+            self.ask_guard(GuardLink::claim_again)?;
         }
         self.step_all(&Input::Reset);
         self.renew();
         Ok(())
+    }
+
+    /// Asks the guard, if there is one, and takes a failure as its loss.
+    fn ask_guard(&mut self, ask: impl FnOnce(&mut GuardLink) -> Result<(), GuardLost>) -> Result<(), GuardLost> {
+        let asked = self.guard.as_mut().map_or(Ok(()), ask);
+        asked.inspect_err(|lost| self.lose_guard(lost))
     }
 
     fn take_held(&mut self, clock: Clock, held: Option<Vec<Held>>) {
@@ -273,7 +283,8 @@ impl Control {
         // The fault first, so that it is the reason why the outputs are off now.
         let released = vec![Held::default(); self.chambers.len()];
         self.take_held(clock, Some(released));
-        self.tell_unavailable(clock);
+        // What could not be had is not to be had now either: the fault says it all.
+        self.unavailable.clear();
         self.show(clock);
     }
 

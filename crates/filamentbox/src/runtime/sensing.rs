@@ -52,15 +52,17 @@ impl Sensing {
     /// Reads until told to stop.
     pub fn run(&mut self) {
         let mut due = self.clocks.read().now;
-        let mut search_pause = self.interval;
+        let mut pace = Pace::new(self.interval);
         loop {
             let result = self.read();
-            search_pause = match &self.sensor {
-                Some(sensor) => self.interval.max(sensor.min_interval()),
-                None => (search_pause * 2).min(LONGEST_SEARCH_PAUSE.max(self.interval)),
-            };
+            let pause = pace.after(self.sensor.as_ref().map(|sensor| sensor.min_interval()));
+            let is_missing = result.is_err();
             let finished_at = self.hand_over(result);
-            due = next_due(due, finished_at, search_pause);
+            due = next_due(due, finished_at, pause);
+            if is_missing {
+                // There is nothing to store until then: simulated time does not wait for it.
+                self.clocks.stored(due);
+            }
             if self.wait_until(due).is_break() {
                 return;
             }
@@ -119,9 +121,53 @@ impl Sensing {
     }
 }
 
+/// How often a sensor is read, and looked for while there is none.
+struct Pace {
+    interval: Duration,
+    search_pause: Duration,
+}
+
+impl Pace {
+    fn new(interval: Duration) -> Self {
+        Self { interval, search_pause: interval }
+    }
+
+    /// The pause after a reading of a sensor that needs `min_interval`, or after one that was not found or was lost. The first look
+    /// for it comes as soon as a reading would: one disturbance on the bus must not make the last good reading too old for heat.
+    fn after(&mut self, min_interval: Option<Duration>) -> Duration {
+        if let Some(min_interval) = min_interval {
+            self.search_pause = self.interval;
+            return self.interval.max(min_interval);
+        }
+        let pause = self.search_pause;
+        self.search_pause = (pause * 2).min(LONGEST_SEARCH_PAUSE.max(self.interval));
+        pause
+    }
+}
+
 /// The next moment on the grid of `interval`. Moments that have passed meanwhile are skipped, not made up for: then the grid
 /// begins anew at the reading that was late.
 fn next_due(due: Monotonic, finished_at: Monotonic, interval: Duration) -> Monotonic {
     let next = due + interval;
     if next > finished_at { next } else { finished_at + interval }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_sensor_is_looked_for_at_once_and_then_ever_more_seldom() {
+        let check = |interval: u64, min_interval: u64, found: &[bool], expected: &[u64]| {
+            let mut pace = Pace::new(Duration::from_secs(interval));
+            let min_interval = Duration::from_secs(min_interval);
+            let pauses: Vec<u64> =
+                found.iter().map(|found| pace.after(found.then_some(min_interval)).as_secs()).collect();
+            assert_eq!(pauses, expected);
+        };
+        let (found, lost) = (true, false);
+        check(5, 2, &[found, lost, found, lost, lost, lost, lost, lost], &[5, 5, 5, 5, 10, 20, 30, 30]);
+        check(1, 2, &[found, lost, lost], &[2, 1, 2]);
+        check(60, 2, &[lost, lost, found], &[60, 60, 60]);
+    }
 }

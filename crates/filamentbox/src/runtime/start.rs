@@ -35,6 +35,7 @@ use super::sink_view::SinkView;
 use super::supervisor::{Fate, Notice, spawn};
 use super::trace::Trace;
 use super::{Options, Running};
+use crate::cli::RELAY_FILE;
 use crate::journal::{self, Handle, Intake};
 use crate::sinks::{self, Labels};
 use crate::web::Daemon;
@@ -258,6 +259,7 @@ fn guard_plan(options: &Options, data_dir: &Path) -> Result<Plan> {
         service: options.guard.clone().or_else(guard::service).filter(|_| !is_simulated(config)),
         trace: options.trace.clone(),
         state_dir: data_dir.join(guard::STATE_DIR),
+        limits: RELAY_FILE.into(),
         slots: guard::slots(config),
         boxes: config.boxes.len(),
     })

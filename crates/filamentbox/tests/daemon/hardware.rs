@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Output};
 
-use crate::support::{BINARY, Daemon, wait_until};
+use crate::support::{BINARY, Daemon, child_of, signal, wait_until};
 
 /// Tests that claim lines must not do so on a machine that has some: a heater may hang on them.
 fn has_lines() -> bool {
@@ -52,11 +52,17 @@ fn hazard_27_without_sensor_and_lines_the_daemon_runs_says_so_and_refuses_heat()
         assert!(faults.iter().any(|fault| fault.contains(output) && fault.contains(pin)), "{faults:?}");
     }
     let answer = daemon.ask(&["heater", "on"]);
-    assert!(answer.contains("off") && answer.contains("no GPIO16"), "{answer}");
+    assert!(answer.contains("off") && answer.contains("no GPIO chips"), "{answer}");
     let status = daemon.status().expect("it answers");
     assert_eq!(status["safety"]["heat_allowed"], false);
-    assert!(daemon.ask(&["events"]).contains("not available"));
     assert!(daemon.ask(&["reset"]).contains("still there"), "what is missing is not forgotten");
+    let events = daemon.ask(&["events"]);
+    assert_eq!(events.matches("GPIO chips").count(), 1, "one cause, one event: {events}");
+    signal(&child_of(&daemon), "-KILL");
+    wait_until("the guard is missed", || daemon.ask(&["events"]).contains("the relay guard has ended"));
+    let events = daemon.ask(&["events"]);
+    assert!(!events.contains("no longer"), "the lines are not there again: {events}");
+    assert!(!daemon.log().contains("may be in any state"), "nobody has held a line");
     assert!(daemon.stop().success());
 }
 
@@ -72,6 +78,11 @@ fn outputs_off_without_lines_fails_and_says_which() {
     let mut none = Daemon::new();
     none.set("heating_control.enabled", "false").set("humidity_control.enabled", "false");
     assert!(none.ask(&["outputs", "off"]).contains("no output to switch off"));
+    // Settings with a problem do not say that there is none.
+    none.set("heating_control.gpio_pin", "none");
+    let output = none.cli(&["outputs", "off"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("heating_control.gpio_pin") && text(&output).contains("nothing was switched off"));
 }
 
 #[test]
@@ -130,7 +141,8 @@ fn hazard_02_a_frozen_sensor_is_latched() {
     daemon.argument("--time-scale").argument("200").start();
     daemon.ask(&["heater", "on"]);
     wait_until("the latch", || faults(&daemon).iter().any(|fault| fault.contains("repeats the same reading")));
-    assert!(daemon.ask(&["heater", "on"]).contains("off"));
+    let answer = daemon.ask(&["heater", "on"]);
+    assert!(answer.contains("off until a reset: the sensor repeats the same reading"), "{answer}");
 }
 
 #[test]
@@ -143,8 +155,21 @@ fn hazard_10_a_welded_relay_is_an_alarm_that_says_what_to_do() {
     assert!(health.contains("PULL THE PLUG"), "{health}");
 }
 
+#[test]
+fn simulated_time_passes_without_a_reading_that_could_be_kept() {
+    for fault in ["unplugged", "garbage"] {
+        let mut daemon = Daemon::new();
+        daemon.set("simulation.fault", fault).set("data_collection.read_interval", "5");
+        daemon.argument("--time-scale").argument("200").start_without_reading();
+        let uptime = || daemon.status().and_then(|status| status["uptime"].as_f64()).unwrap_or_default();
+        wait_until("ten minutes have passed", || uptime() > 600.0);
+        assert!(daemon.stop().success());
+    }
+}
+
 /// A guard with simulated lines, as a service would run it.
 fn guard_at(socket: &Path) -> Child {
+    let _ = std::fs::remove_file(socket);
     let guard = Command::new(BINARY).args(["relay-guard", "--simulate", "--listen"]).arg(socket).spawn();
     let guard = guard.expect("the binary starts");
     wait_until("the guard listens", || socket.exists());
@@ -174,6 +199,22 @@ fn hazard_14_a_guard_that_is_a_service_is_used_lost_and_found_again() {
     let mut guard = guard_at(&socket);
     assert!(daemon.ask(&["reset"]).contains("forgotten"));
     wait_until("the fan runs", || daemon.status().is_some_and(|status| status["controls"]["fan"]["on"] == true));
+
+    // Again, and now it is a reset that finds out.
+    daemon.ask(&["fan", "off"]);
+    wait_until("the fan stands", || daemon.status().is_some_and(|status| status["controls"]["fan"]["on"] == false));
+    guard.kill().expect("it runs");
+    guard.wait().expect("it ends");
+    let refused = text(&daemon.cli(&["reset"]));
+    assert!(refused.contains("cannot be reached"), "{refused}");
+    assert!(faults(&daemon).iter().any(|fault| fault.contains("cannot be reached")), "{:?}", faults(&daemon));
+    let mut guard = guard_at(&socket);
+    assert!(daemon.ask(&["reset"]).contains("forgotten"));
+    guard.kill().expect("it runs");
+    guard.wait().expect("it ends");
+    let mut guard = guard_at(&socket);
+    assert!(daemon.ask(&["reset"]).contains("forgotten"), "a guard that was started anew meanwhile is found");
+    assert_eq!(faults(&daemon), [""; 0]);
     assert!(daemon.stop().success());
     guard.kill().expect("it runs");
     guard.wait().expect("it ends");

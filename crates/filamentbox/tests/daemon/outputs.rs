@@ -2,9 +2,7 @@
 //!
 //! The guard's own trace says when a line changed. Bounds are the ladder's, with slack for a loaded machine.
 
-use std::process::Command;
-
-use crate::support::{Daemon, wait_until};
+use crate::support::{Daemon, child_of, signal, wait_until};
 
 /// The lease: longer than this after the daemon's last sign of life no output is active.
 const LEASE_S: f64 = 2.5;
@@ -65,22 +63,12 @@ fn an_orderly_stop_switches_off_first_and_keeps_every_sample() {
     assert!((traced.saturating_sub(2)..=traced).contains(&kept), "{kept} samples of {traced} readings");
 }
 
-/// The guard's process id.
-fn guard_of(daemon: &Daemon) -> String {
-    let children = Command::new("pgrep").args(["-P", &daemon.pid().to_string()]).output().expect("pgrep(1)");
-    String::from_utf8(children.stdout).expect("text").trim().to_owned()
-}
-
-fn signal(process: &str, signal: &str) {
-    assert!(Command::new("kill").args([signal, process]).status().expect("kill(1)").success());
-}
-
 #[test]
 fn a_guard_that_hangs_is_killed() {
     let daemon = heating();
-    let guard = guard_of(&daemon);
+    let guard = child_of(&daemon);
     signal(&guard, "-STOP");
-    wait_until("the guard is gone", || guard_of(&daemon).is_empty());
+    wait_until("the guard is gone", || child_of(&daemon).is_empty());
     let status = daemon.status().expect("it answers");
     assert_eq!(status["controls"]["heater"]["on"], false);
     let fault = status["safety"]["faults"][0].as_str().expect("a fault").to_owned();
@@ -90,7 +78,7 @@ fn a_guard_that_hangs_is_killed() {
 #[test]
 fn without_its_guard_the_daemon_goes_on_and_heats_no_more() {
     let daemon = heating();
-    signal(&guard_of(&daemon), "-KILL");
+    signal(&child_of(&daemon), "-KILL");
     wait_until("the fault shows", || {
         daemon.status().is_some_and(|status| !status["safety"]["faults"].as_array().expect("a list").is_empty())
     });

@@ -11,6 +11,7 @@ use super::finding::{Check, Finding, Status, Step, say};
 use super::outputs::{NO_OUTPUT, Output, enabled, level};
 use super::setting;
 use super::system::{Daemon, System};
+use crate::cli::RELAY_FILE;
 use crate::runtime::guard;
 
 const POLARITY: Check = Check::safety("pins", "relay-polarity", "relay polarity");
@@ -55,6 +56,7 @@ impl Switch for GuardSwitch {
             service: guard::service(),
             trace: None,
             state_dir: self.data_dir.join(guard::STATE_DIR),
+            limits: RELAY_FILE.into(),
             slots: vec![guard::Slot { box_index: 0, output: fan.kind, line }],
             boxes: 1,
         };

@@ -22,8 +22,10 @@ use start::GuardProcess;
 pub const RENEWAL: Duration = Duration::from_millis(500);
 /// The guard answers in microseconds; so long means that the machine is busy.
 const ANSWER: Duration = Duration::from_millis(250);
-/// Opening lines, and the start of a child, may take longer.
-const CLAIM_ANSWER: Duration = Duration::from_secs(10);
+/// The start of a child, and opening lines for the first time, may take longer. (With the child's end it fits into a reset.)
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
+/// Opening lines again, in a guard that is at work.
+const CLAIM_ANSWER: Duration = Duration::from_secs(1);
 /// So many answers missing in a row (under the lease's 2.5 s) mean that the guard hangs.
 const MISSED_ANSWERS_MAX: u32 = 3;
 /// A line that could not be had is asked for again after so long.
@@ -83,9 +85,16 @@ impl GuardLink {
             claimed_at: boottime(),
             missed: 0,
         };
-        match guard.claim() {
+        match guard.claim(FIRST_ANSWER) {
             Ok(()) => Ok(guard),
             Err(lost) => {
+                // A child that does not like what it finds says why on the standard error it has from this daemon, and ends.
+                let lost = match guard.process.as_mut().and_then(|process| process.wait(start::END)) {
+                    Some(status) => {
+                        GuardLost::because(format_args!("has ended at its start ({status}); the log says why"))
+                    }
+                    None => lost,
+                };
                 guard.end();
                 Err(lost)
             }
@@ -93,24 +102,30 @@ impl GuardLink {
     }
 
     /// Asks for the lines; everything is inactive meanwhile.
-    fn claim(&mut self) -> Result<(), GuardLost> {
+    fn claim(&mut self, patience: Duration) -> Result<(), GuardLost> {
         let specs: Vec<LineSpec> = self.plan.slots.iter().map(|slot| slot.line.clone()).collect();
         self.claimed_at = boottime();
-        let claimed = self.link.claim(&specs, CLAIM_ANSWER).map_err(|error| GuardLost::from_link(error, &self.plan))?;
+        let claimed = self.link.claim(&specs, patience).map_err(|error| GuardLost::from_link(error, &self.plan))?;
         self.problems = claimed.into_iter().map(Result::err).collect();
         Ok(())
     }
 
-    /// What is wrong with lines that could not be had: a sentence each.
-    pub fn problems(&self) -> impl Iterator<Item = (usize, String)> {
-        let slots = self.plan.slots.iter().zip(&self.problems);
-        slots.filter_map(|(slot, problem)| {
-            let problem = problem.as_ref()?;
-            Some((
-                slot.box_index,
-                format!("the {} on {} is not available: {problem}", slot.output.name(), slot.place()),
-            ))
-        })
+    /// What is wrong with lines that could not be had: a sentence for each box and problem.
+    pub fn problems(&self) -> Vec<(usize, String)> {
+        let mut groups: Vec<(usize, &str, Vec<String>)> = Vec::new();
+        for (slot, problem) in self.plan.slots.iter().zip(&self.problems) {
+            let Some(problem) = problem else { continue };
+            let line = format!("the {} on {}", slot.output.name(), slot.place());
+            match groups.iter_mut().find(|(index, known, _)| (*index, *known) == (slot.box_index, problem)) {
+                Some((_, _, lines)) => lines.push(line),
+                None => groups.push((slot.box_index, problem, vec![line])),
+            }
+        }
+        let sentence = |(index, problem, lines): (usize, &str, Vec<String>)| {
+            let verb = if lines.len() == 1 { "is" } else { "are" };
+            (index, format!("{} {verb} not available: {problem}", lines.join(" and ")))
+        };
+        groups.into_iter().map(sentence).collect()
     }
 
     /// When lines that could not be had are asked for again. Not while one is active: a claim makes all inactive for a moment.
@@ -119,14 +134,12 @@ impl GuardLink {
         (idle && self.problems.iter().any(Option::is_some)).then(|| self.claimed_at + CLAIM_AGAIN)
     }
 
-    /// Asks again for lines that could not be had. Returns whether one of them can be had now.
+    /// Asks again for lines that could not be had.
     ///
     /// # Errors
     /// [`GuardLost`].
-    pub fn claim_again(&mut self) -> Result<bool, GuardLost> {
-        let before = self.problems.iter().flatten().count();
-        self.claim()?;
-        Ok(self.problems.iter().flatten().count() < before)
+    pub fn claim_again(&mut self) -> Result<(), GuardLost> {
+        self.claim(CLAIM_ANSWER)
     }
 
     /// Forgets every latch, in the guard's file too.
@@ -146,19 +159,27 @@ impl GuardLink {
 
     /// Ends the conversation: the guard makes its lines inactive, and a child ends.
     pub fn end(self) {
+        let held = self.held_lines();
         let Self { plan, link, process, .. } = self;
         drop(link);
         if let Some(process) = process {
-            process.finish(start::END, &plan);
+            process.finish(start::END, &held, plan.simulate);
         }
     }
 
     /// Ends a guard that cannot be trusted any more. Whatever state it is in, a child's lines are inactive then; those of a service are
     /// its unit's business.
     pub fn kill(self) {
+        let held = self.held_lines();
         if let Some(process) = self.process {
-            process.finish(Duration::ZERO, &self.plan);
+            process.finish(Duration::ZERO, &held, self.plan.simulate);
         }
+    }
+
+    /// The lines that the guard holds, or may hold. What it said that it could not have, it has not touched.
+    fn held_lines(&self) -> Vec<LineSpec> {
+        let slots = self.plan.slots.iter().zip(&self.problems);
+        slots.filter(|(_, problem)| problem.is_none()).map(|(slot, _)| slot.line.clone()).collect()
     }
 
     /// Whether the last lease was not answered: what the lines are is not known until it is sent again.
@@ -227,10 +248,12 @@ fn heater_want(wanted: &Wanted, now: Monotonic) -> Want {
 }
 
 fn held(line: &LineReport, problem: Option<&str>) -> HeldOutput {
-    let refusal = match (line.verdict, problem) {
-        (Verdict::NotWanted | Verdict::Active, _) => None,
-        (_, Some(problem)) => Some(problem.to_owned()),
-        (refused, None) => Some(words::reason(refused)),
+    let latched = line.latch.map(words::from_guard);
+    let refusal = match (line.verdict, problem, latched) {
+        (Verdict::NotWanted | Verdict::Active, _, _) => None,
+        (_, Some(problem), _) => Some(problem.to_owned()),
+        (Verdict::Latched, None, Some(reason)) => Some(format!("off until a reset: {reason}")),
+        (refused, None, _) => Some(words::reason(refused)),
     };
-    HeldOutput { active: line.active, refusal, latched: line.latch.map(words::from_guard) }
+    HeldOutput { active: line.active, refusal, latched }
 }

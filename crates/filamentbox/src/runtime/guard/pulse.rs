@@ -16,7 +16,7 @@ use crate::runtime::clock::boottime;
 pub fn pulse(plan: &Plan, time: Duration) -> Result<(), String> {
     debug_assert!(plan.slots.iter().all(|slot| slot.output == OutputKind::Fan));
     let mut guard = GuardLink::start(plan).map_err(|lost| lost.to_string())?;
-    let problem = guard.problems().next().map(|(_, problem)| problem);
+    let problem = guard.problems().pop().map(|(_, problem)| problem);
     if let Some(problem) = problem {
         guard.end();
         return Err(problem);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use filamentbox_core::command::OutputKind;
 use filamentbox_core::config::{BoxConfig, Config};
 use filamentbox_core::sample::BoxName;
-use filamentbox_guard::{LineSpec, Link, Role, outputs_off};
+use filamentbox_guard::{LineSpec, Link, RelayFile, Role, outputs_off};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tracing::{error, info};
@@ -53,6 +53,8 @@ pub struct Plan {
     pub trace: Option<PathBuf>,
     /// Where a child keeps its latches.
     pub state_dir: PathBuf,
+    /// Where a child reads its limits.
+    pub limits: PathBuf,
     /// The outputs, at most as many as a guard has lines.
     pub slots: Vec<Slot>,
     /// Number of boxes.
@@ -103,7 +105,7 @@ impl GuardProcess {
 
     /// Gives it `patience` to end by itself, then kills it. One that did not end in good order could not release its lines, and a
     /// Raspberry Pi keeps a pin driven after its process has died: then they are released from here.
-    pub(super) fn finish(mut self, patience: Duration, plan: &Plan) {
+    pub(super) fn finish(mut self, patience: Duration, held: &[LineSpec], simulated: bool) {
         if self.wait(patience).is_some_and(|status| status.success()) {
             return;
         }
@@ -111,23 +113,22 @@ impl GuardProcess {
         if self.wait(END).is_none() {
             error!("the relay guard cannot be killed; switch the heater off at the plug");
         }
-        release(plan);
+        if !simulated {
+            release(held);
+        }
     }
 
-    fn wait(&mut self, longest: Duration) -> Option<ExitStatus> {
+    /// Waits at most so long for its end, and says how it has ended.
+    pub(super) fn wait(&mut self, longest: Duration) -> Option<ExitStatus> {
         let longest = Timespec::try_from(longest).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         let _ = poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&longest));
         self.ended()
     }
 }
 
-/// Drives every line of the plan inactive and lets go, without a guard.
-fn release(plan: &Plan) {
-    if plan.simulate {
-        return;
-    }
-    let lines: Vec<LineSpec> = plan.slots.iter().map(|slot| slot.line.clone()).collect();
-    for (line, result) in outputs_off(&lines) {
+/// Drives `lines` inactive and lets go, without a guard.
+fn release(lines: &[LineSpec]) {
+    for (line, result) in outputs_off(lines) {
         match result {
             Ok(()) => info!("{} (GPIO{}) is driven inactive", line.name, line.gpio),
             Err(problem) => error!("{} (GPIO{}) may be in any state: {problem}", line.name, line.gpio),
@@ -145,6 +146,10 @@ pub(super) fn reach(plan: &Plan) -> Result<(Link, Option<GuardProcess>), GuardLo
             Ok((link, None))
         }
         None => {
+            // A child would say so to the log only, and people look at the status.
+            RelayFile::load(&plan.limits).map_err(|why| {
+                GuardLost::because(format_args!("cannot be started: {}: {why}", plan.limits.display()))
+            })?;
             let started = start_child(plan);
             started.map_err(|why| GuardLost::because(format_args!("cannot be started: {why}")))
         }
@@ -152,10 +157,14 @@ pub(super) fn reach(plan: &Plan) -> Result<(Link, Option<GuardProcess>), GuardLo
 }
 
 fn start_child(plan: &Plan) -> std::io::Result<(Link, Option<GuardProcess>)> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&plan.state_dir)?;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&plan.state_dir);
+    made.map_err(|why| {
+        std::io::Error::new(why.kind(), format!("its folder {} cannot be made: {why}", plan.state_dir.display()))
+    })?;
     let (link, guards_end) = Link::pair()?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("relay-guard").arg("--state-dir").arg(&plan.state_dir).env_remove("NOTIFY_SOCKET");
+    command.arg("relay-guard").arg("--state-dir").arg(&plan.state_dir).arg("--limits").arg(&plan.limits);
+    command.env_remove("NOTIFY_SOCKET");
     if plan.simulate {
         command.arg("--simulate");
     }
@@ -166,4 +175,33 @@ fn start_child(plan: &Plan) -> std::io::Result<(Link, Option<GuardProcess>)> {
     let child = command.stdin(Stdio::from(guards_end)).process_group(0).spawn()?;
     let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     Ok((link, Some(GuardProcess { child, handle })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_guard_from_starting_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let check = |state_dir: &str, limits: &str, expected: &str| {
+            let plan = Plan {
+                simulate: true,
+                service: None,
+                trace: None,
+                state_dir: folder.path().join(state_dir),
+                limits: folder.path().join(limits),
+                slots: Vec::new(),
+                boxes: 1,
+            };
+            let lost = reach(&plan).map(drop).expect_err("it cannot start").to_string();
+            let expected = format!("the relay guard cannot be started: {expected}");
+            assert!(lost.starts_with(&expected), "{lost}");
+        };
+        std::fs::create_dir(folder.path().join("a-folder")).expect("a folder");
+        std::fs::write(folder.path().join("a-file"), "").expect("a file");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        check("relay", "a-folder", &format!("{}: cannot be read: ", path("a-folder")));
+        check("a-file", "missing", &format!("its folder {} cannot be made: ", path("a-file")));
+    }
 }

@@ -17,6 +17,7 @@ pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, Victo
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything local.
@@ -94,4 +95,14 @@ fn base64(bytes: &[u8]) -> String {
 
 fn write_file(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// The process id of the daemon's child, the guard; nothing when it has none.
+pub(crate) fn child_of(daemon: &Daemon) -> String {
+    let children = Command::new("pgrep").args(["-P", &daemon.pid().to_string()]).output().expect("pgrep(1)");
+    String::from_utf8(children.stdout).expect("text").trim().to_owned()
+}
+
+pub(crate) fn signal(process: &str, signal: &str) {
+    assert!(Command::new("kill").args([signal, process]).status().expect("kill(1)").success());
 }
