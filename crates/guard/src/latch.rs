@@ -152,18 +152,22 @@ impl Memory {
         true
     }
 
-    /// The line is not held any more. Its latch stays.
+    /// The line is not held any more, and its daemon did not mean to heat it to the end. Its latch stays.
     pub(crate) fn release(&mut self, name: &str) {
         if let Some(record) = self.record(name) {
-            record.held = false;
+            (record.held, record.heating) = (false, false);
             self.changed = true;
         }
     }
 
-    /// Why the line is latched, if it is.
+    /// Why the line is latched, if it is: a latch follows the name to another pin, and the pin to another name.
     pub(crate) fn latch_of(&self, spec: &LineSpec) -> Option<Latch> {
-        let known = self.page.lines.iter().find(|record| record.is_of(&spec.name)).and_then(|record| record.latch);
-        known.or((self.unreadable && spec.role == Role::Heater).then_some(Latch::StateUnreadable))
+        let is_it = |known: &LineSpec| known.name == spec.name || known.gpio == spec.gpio;
+        let records = self.page.lines.iter().filter(|record| record.spec.as_ref().is_some_and(is_it));
+        records
+            .filter_map(|record| record.latch)
+            .next()
+            .or((self.unreadable && spec.role == Role::Heater).then_some(Latch::StateUnreadable))
     }
 
     /// Remembers a latch; no effect if it is known.
@@ -296,7 +300,9 @@ mod tests {
     const S: u64 = 1_000_000_000;
 
     fn line(name: &str, role: Role) -> LineSpec {
-        LineSpec { name: name.into(), role, gpio: 16, active_low: true }
+        // Each on a pin of its own.
+        let gpio = crc32fast::hash(name.as_bytes());
+        LineSpec { name: name.into(), role, gpio, active_low: true }
     }
 
     fn heater() -> LineSpec {
@@ -389,6 +395,36 @@ mod tests {
         let folder = tempdir().unwrap();
         fs::create_dir(folder.path().join(FILE_NAME)).unwrap();
         assert_eq!(open(&folder).latch_of(&heater()), Some(Latch::StateUnreadable));
+    }
+
+    #[test]
+    fn a_latch_follows_the_pin_to_another_name() {
+        let folder = tempdir().unwrap();
+        let renamed = LineSpec { name: "left.heater".into(), ..heater() };
+        live(&folder, |memory| {
+            memory.claim(&heater());
+            memory.latch("heater", Latch::RelayStuck);
+            memory.release("heater");
+            assert_eq!(memory.latch_of(&renamed), Some(Latch::RelayStuck));
+        });
+        live(&folder, |memory| {
+            assert_eq!(memory.latch_of(&renamed), Some(Latch::RelayStuck));
+            memory.reset();
+            assert_eq!(memory.latch_of(&renamed), None);
+        });
+    }
+
+    #[test]
+    fn a_heater_that_is_not_claimed_any_more_has_ended_in_good_order() {
+        let folder = tempdir().unwrap();
+        for _ in 0..5 {
+            live(&folder, |memory| {
+                assert!(memory.claim(&heater()));
+                memory.heating("heater");
+                memory.release("heater");
+            });
+        }
+        assert_eq!(open(&folder).latch_of(&heater()), None);
     }
 
     static COMPLAINTS: AtomicUsize = AtomicUsize::new(0);
