@@ -133,6 +133,7 @@ impl<L: Lines> Guard<L> {
             self.memory.release(&line.name);
             return Err(error.to_string());
         }
+        self.judge.on_pin(index, line.gpio);
         self.judge.hold(index, Some(line.role), self.memory.latch_of(line));
         Ok(())
     }

@@ -34,6 +34,14 @@ struct Line {
     /// `None` while it is not held.
     role: Option<Role>,
     latch: Option<Latch>,
+    account: Account,
+}
+
+/// The on-time of one pin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    /// BCM number; `None` for one that nobody has used.
+    gpio: Option<u32>,
     output: Output,
     /// On-time used up by the beginning of the present `output`.
     used: Duration,
@@ -55,14 +63,26 @@ impl Judge {
         Self { limits, lines: Default::default(), lease: None }
     }
 
-    /// Line `index` (below [`MAX_LINES`]) is held from now on, inactive, and latched if `latch` says so; or it is not held any more. The
-    /// account of on-time belongs to the index: letting go of a line and taking it again gives nothing back.
+    /// Line `index` (below [`MAX_LINES`]) is held from now on, inactive, and latched if `latch` says so; or it is not held any more.
+    /// Letting go of a line and taking it again gives no on-time back.
     pub fn hold(&mut self, index: usize, role: Option<Role>, latch: Option<Latch>) {
         if let Some(line) = self.lines.get_mut(index) {
             (line.role, line.latch) = (role, None);
         }
         if let Some(latch) = latch {
             self.latch(index, latch);
+        }
+    }
+
+    /// Line `index`, which is not held yet, is going to be on this pin, and the account of on-time is the pin's: letting go of it and
+    /// claiming it as another line gives nothing back.
+    pub(crate) fn on_pin(&mut self, index: usize, gpio: u32) {
+        let of = |gpio| self.lines.iter().position(|line| line.account.gpio == gpio);
+        let from = of(Some(gpio)).or_else(|| of(None)).unwrap_or(index);
+        let there = self.lines[index].account;
+        self.lines[index].account = Account { gpio: Some(gpio), ..self.lines[from].account };
+        if from != index {
+            self.lines[from].account = there;
         }
     }
 
@@ -117,10 +137,10 @@ impl Judge {
             self.lease = None;
         }
         std::array::from_fn(|index| {
-            self.lines[index].settle_rest(now, self.limits.rest);
+            self.lines[index].account.settle_rest(now, self.limits.rest);
             let verdict = self.verdict(now, index);
             let line = &mut self.lines[index];
-            line.account(now, verdict == Verdict::Active, self.limits.max_on_time);
+            line.account.keep(now, verdict == Verdict::Active, self.limits.max_on_time);
             LineReport { active: verdict == Verdict::Active, verdict, latch: line.latch }
         })
     }
@@ -129,7 +149,7 @@ impl Judge {
     /// inactive. Never later than that, `now` if it has come, `None` while no line is active.
     #[must_use]
     pub fn next_check(&self, now: Nanos) -> Option<Nanos> {
-        let end = |(index, line): (usize, &Line)| match (line.output, self.verdict(now, index), self.lease) {
+        let end = |(index, line): (usize, &Line)| match (line.account.output, self.verdict(now, index), self.lease) {
             (Output::ActiveSince(_), Verdict::Active, Some((came, lease))) => {
                 self.ends(now, line, came, lease.lines[index]).into_iter().map(|(end, _)| end).min()
             }
@@ -169,7 +189,7 @@ impl Judge {
             lease,
             (self.stale_at(came, want), Verdict::StaleSample),
             (self.too_hot_at(came, want), Verdict::TooHot),
-            (line.used_up_at(now, self.limits.max_on_time), Verdict::OnTooLong),
+            (line.account.used_up_at(now, self.limits.max_on_time), Verdict::OnTooLong),
         ]
     }
 
@@ -199,7 +219,7 @@ impl Judge {
     }
 }
 
-impl Line {
+impl Account {
     /// Makes the on-time available again after an unbroken rest.
     fn settle_rest(&mut self, now: Nanos, rest: Duration) {
         if let Output::InactiveSince(since) = self.output
@@ -226,8 +246,8 @@ impl Line {
         }
     }
 
-    /// Keeps the on-time account.
-    fn account(&mut self, now: Nanos, active: bool, max_on_time: Duration) {
+    /// The line is or becomes active, or inactive.
+    fn keep(&mut self, now: Nanos, active: bool, max_on_time: Duration) {
         match (self.output, active) {
             (Output::ActiveSince(since), false) => {
                 self.used = self.used.saturating_add(now.since(since));

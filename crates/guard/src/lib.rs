@@ -147,6 +147,7 @@ fn hold(
         return Err(GuardError::NotASocket);
     }
     let trace = options.trace.map(|path| Trace::append_to(&path).map_err(|source| GuardError::Trace { path, source }));
+    let lease = options.file.limits.lease;
     let mut guard = Guard {
         judge: Judge::new(options.file.limits),
         outputs: Outputs::new(lines, trace.transpose()?),
@@ -157,7 +158,7 @@ fn hold(
         asked: [false; MAX_LINES],
         overslept: false,
     };
-    let mut sources = Sources { socket, listener, stop: options.stop, timer: wait::timer()? };
+    let mut sources = Sources::new(socket, listener, options.stop)?;
     let supervisor = options.supervisor.as_ref();
     let watchdog = supervisor.and_then(|supervisor| supervisor.watchdog).map(|period| period / 3);
     let beat = watchdog.into_iter().chain(guard.outputs.are_real().then_some(LOOK_EVERY)).min();
@@ -173,12 +174,14 @@ fn hold(
         sources.arm(deadline)?;
         let heard = sources.wait(guard.overslept, &mut bytes)?;
         let now = clock::now();
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            // Off before anything else. And if the lease ran out, what already waits in the queue was sent before that, perhaps long
-            // before (this process or the machine was stopped), and its sample is older than it says: it is answered, not granted.
+        if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
+            // Off before anything else. And if the lease ran out, or one would have, what already waits in the queue was sent before
+            // that, perhaps long before (this process or the machine was stopped), and its sample is older than it says: it is
+            // answered, not granted.
             let held_lease = guard.judge.has_lease();
             guard.turn(now);
-            guard.overslept |= held_lease && !guard.judge.has_lease();
+            let is_late = now.since(deadline) >= lease;
+            guard.overslept |= is_late || (held_lease && !guard.judge.has_lease());
         }
         if next_beat.is_some_and(|next_beat| next_beat <= now) {
             next_beat = beat.map(|beat| now.plus(beat));
