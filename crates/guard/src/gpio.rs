@@ -32,25 +32,16 @@ pub struct Place {
     pub offset: u32,
 }
 
-/// A pin cannot be found. Each says which chips there are.
+/// A pin cannot be found: none of the chips has it, or more than one line is called so.
 #[derive(Debug, thiserror::Error)]
-pub enum FindError {
-    /// None of the chips has it.
-    #[error("no GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
-    Missing {
-        /// BCM number.
-        bcm: u32,
-        /// Each with its label, or why it cannot be opened.
-        chips: String,
-    },
-    /// More than one line is called so.
-    #[error("more than one GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
-    Ambiguous {
-        /// BCM number.
-        bcm: u32,
-        /// Each with its label.
-        chips: String,
-    },
+#[error("{count} GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
+pub struct FindError {
+    /// How many there are: "no" or "more than one".
+    pub count: &'static str,
+    /// BCM number.
+    pub bcm: u32,
+    /// Every chip with its label, or why it cannot be opened.
+    pub chips: String,
 }
 
 /// Finds the pin with BCM number `bcm`: on a Raspberry Pi in the chip of its header, elsewhere in any chip; by the line's name `GPIO<bcm>`,
@@ -70,12 +61,12 @@ fn choose(bcm: u32, looks: &[Look]) -> Result<Place, FindError> {
     if places.is_empty() && on_a_pi {
         places = candidates().filter_map(|look| look.by_number.as_ref()).collect();
     }
-    let chips = || looks.iter().map(|look| look.description.as_str()).collect::<Vec<_>>().join(", ");
-    match places[..] {
-        [] => Err(FindError::Missing { bcm, chips: chips() }),
-        [place] => Ok(place.clone()),
-        _ => Err(FindError::Ambiguous { bcm, chips: chips() }),
-    }
+    let [place] = places[..] else {
+        let chips: Vec<&str> = looks.iter().map(|look| look.description.as_str()).collect();
+        let count = if places.is_empty() { "no" } else { "more than one" };
+        return Err(FindError { count, bcm, chips: chips.join(", ") });
+    };
+    Ok(place.clone())
 }
 
 /// Every chip once. Symbolic links are left out: some systems link a Pi 5's old chip number to the new one.

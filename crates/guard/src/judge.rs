@@ -4,11 +4,6 @@
 //! A line is active from the lease that asks for it until the *first* of some instants (`ends`): the lease runs out, the
 //! sample gets too old, it may have warmed up to the cut-off, the on-time is used up. What [`Judge::assess`] decides and when
 //! [`Judge::next_check`] wants to be woken are both read off these instants, so the loop cannot sleep past one.
-//!
-//! **On-time.** A heater has an account of `max_on_time`: activity uses it up, and each second of a pause gives a second back. Once it
-//! is used up, only an unbroken inactive `rest` counts, and that gives back all. So a heater that runs less than half of the time
-//! never notices, and one that is on for 96 % of the time with short pauses still has to rest. The account lives as long as the
-//! guard's process.
 
 use std::time::Duration;
 
@@ -37,7 +32,9 @@ struct Line {
     account: Account,
 }
 
-/// The on-time of one pin.
+/// The on-time of one pin, for as long as this process lives. A heater's activity uses it up, and each second of a pause gives a second
+/// back; once `max_on_time` is used up, only an unbroken inactive `rest` counts, and that gives back all. So a heater that runs less
+/// than half of the time never notices, and one that is on for 96 % of the time with short pauses still has to rest.
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     /// BCM number; `None` for one that nobody has used.

@@ -100,7 +100,8 @@ pub(crate) struct Memory {
     /// The file could not be read.
     unreadable: bool,
     changed: bool,
-    writer: Option<Writer>,
+    /// Takes one page, which waits while another is written.
+    writer: Option<(SyncSender<PageBytes>, JoinHandle<()>)>,
 }
 
 impl Memory {
@@ -118,7 +119,7 @@ impl Memory {
             let (pages, to_write) = mpsc::sync_channel(1);
             let thread = thread::Builder::new().name("state".to_owned());
             let thread = thread.spawn(move || write_pages(&to_write, &path, complain))?;
-            memory.writer = Some(Writer { pages, thread });
+            memory.writer = Some((pages, thread));
         }
         let boot = crc32fast::hash(&fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default());
         let same_boot = memory.page.sequence == boot;
@@ -210,8 +211,8 @@ impl Memory {
 
     /// Hands what has changed to the writer. Neither allocates nor waits; if the writer is busy, the next turn tries again.
     pub(crate) fn save(&mut self) {
-        if let (Some(page), Some(writer)) = (self.unsaved(), &self.writer) {
-            self.changed = writer.pages.try_send(page).is_err();
+        if let (Some(page), Some((pages, _))) = (self.unsaved(), &self.writer) {
+            self.changed = pages.try_send(page).is_err();
         }
     }
 
@@ -239,7 +240,7 @@ fn read(path: &Path) -> io::Result<Page> {
 /// The guard is done: waits until the writer has written the last page, or failed.
 impl Drop for Memory {
     fn drop(&mut self) {
-        let Some(Writer { pages, thread }) = self.writer.take() else { return };
+        let Some((pages, thread)) = self.writer.take() else { return };
         // Neither result matters: a writer that has panicked has said so itself.
         if let Some(page) = self.unsaved() {
             let _ = pages.send(page);
@@ -247,13 +248,6 @@ impl Drop for Memory {
         drop(pages);
         let _ = thread.join();
     }
-}
-
-#[derive(Debug)]
-struct Writer {
-    /// One that waits while another is written.
-    pages: SyncSender<PageBytes>,
-    thread: JoinHandle<()>,
 }
 
 /// Writes each page it is given, and again while that fails and no newer one comes.

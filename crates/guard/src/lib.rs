@@ -101,20 +101,15 @@ pub enum GuardError {
     System(#[from] io::Error),
 }
 
-/// The memory of this process is not locked. Not fatal: a machine short of memory may page the guard out and be late by that.
-#[derive(Debug, thiserror::Error)]
-#[error("the relay guard's memory is not locked ({0}): under memory pressure it may be late; raise LimitMEMLOCK")]
-pub struct NotLocked(io::Error);
-
 /// Locks all memory of the calling process as it is touched, present and future: what the loop has used once stays, and the rest of
 /// the program, which it never uses, takes no memory. For the guard's `main`, once, before [`run`]; the caller reports a
 /// failure and goes on.
 ///
 /// # Errors
-/// [`NotLocked`], usually because RLIMIT_MEMLOCK is lower than the size of the program.
-pub fn lock_memory() -> Result<(), NotLocked> {
-    mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)
-        .map_err(|errno| NotLocked(errno.into()))
+/// Usually because RLIMIT_MEMLOCK is lower than the size of the program. Not fatal: a machine short of memory may page the guard out,
+/// and it is late by that.
+pub fn lock_memory() -> io::Result<()> {
+    Ok(mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)?)
 }
 
 /// Holds what the daemon at the other end of `socket` claims of `lines`, until that is gone or [`Options::stop`] says so. Then, also

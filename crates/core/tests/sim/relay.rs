@@ -192,7 +192,7 @@ fn heater_want(wanted: &Wanted, now: Monotonic) -> Want {
 fn held(line: &LineReport) -> HeldOutput {
     let refusal = match line.verdict {
         Verdict::NotWanted | Verdict::Active => None,
-        refused => Some(refused.reason().to_owned()),
+        refused => Some(format!("{refused:?}")),
     };
     HeldOutput { active: line.active, refusal, latched: None }
 }

@@ -230,7 +230,7 @@ fn held(line: &LineReport, problem: Option<&str>) -> HeldOutput {
     let refusal = match (line.verdict, problem) {
         (Verdict::NotWanted | Verdict::Active, _) => None,
         (_, Some(problem)) => Some(problem.to_owned()),
-        (refused, None) => Some(words::reason(refused)),
+        (refused, None) => Some(words::reason(refused).to_owned()),
     };
     HeldOutput { active: line.active, refusal, latched: line.latch.map(words::from_guard) }
 }
