@@ -39,18 +39,11 @@ struct Line {
 struct Account {
     /// BCM number; `None` for one that nobody has used.
     gpio: Option<u32>,
-    output: Output,
-    /// On-time used up by the beginning of the present `output`.
+    active: bool,
+    /// When it became active or inactive; 0 before the first time.
+    since: Nanos,
+    /// On-time used up by then.
     used: Duration,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-enum Output {
-    /// Since the guard started.
-    #[default]
-    NeverActive,
-    ActiveSince(Nanos),
-    InactiveSince(Nanos),
 }
 
 impl Judge {
@@ -146,12 +139,12 @@ impl Judge {
     /// inactive. Never later than that, `now` if it has come, `None` while no line is active.
     #[must_use]
     pub fn next_check(&self, now: Nanos) -> Option<Nanos> {
-        let end = |(index, line): (usize, &Line)| match (line.account.output, self.verdict(now, index), self.lease) {
-            (Output::ActiveSince(_), Verdict::Active, Some((came, lease))) => {
+        let end = |(index, line): (usize, &Line)| match (self.verdict(now, index), self.lease) {
+            _ if !line.account.active => None,
+            (Verdict::Active, Some((came, lease))) => {
                 self.ends(now, line, came, lease.lines[index]).into_iter().map(|(end, _)| end).min()
             }
-            (Output::ActiveSince(_), _, _) => Some(now),
-            (Output::NeverActive | Output::InactiveSince(_), _, _) => None,
+            _ => Some(now),
         };
         self.lines.iter().enumerate().filter_map(end).min()
     }
@@ -219,42 +212,29 @@ impl Judge {
 impl Account {
     /// Makes the on-time available again after an unbroken rest.
     fn settle_rest(&mut self, now: Nanos, rest: Duration) {
-        if let Output::InactiveSince(since) = self.output
-            && now.since(since) >= rest
-        {
+        if !self.active && now.since(self.since) >= rest {
             self.used = Duration::ZERO;
         }
     }
 
-    /// On-time used up by `now` of an inactive line: the pause so far gives back, unless all was used up.
+    /// On-time used up by `now` if the line is inactive: the pause so far gives back, unless all was used up.
     fn used_after_pause(&self, now: Nanos, max_on_time: Duration) -> Duration {
-        match self.output {
-            Output::InactiveSince(since) if self.used < max_on_time => self.used.saturating_sub(now.since(since)),
-            _ => self.used,
-        }
+        let gives_back = !self.active && self.used < max_on_time;
+        if gives_back { self.used.saturating_sub(now.since(self.since)) } else { self.used }
     }
 
     /// When the line, active from `now` on or since earlier, has used up its on-time; `now` if it has.
     fn used_up_at(&self, now: Nanos, max_on_time: Duration) -> Nanos {
-        let left = max_on_time.saturating_sub(self.used_after_pause(now, max_on_time));
-        match self.output {
-            Output::ActiveSince(since) => since.plus(left),
-            Output::NeverActive | Output::InactiveSince(_) => now.plus(left),
-        }
+        let from = if self.active { self.since } else { now };
+        from.plus(max_on_time.saturating_sub(self.used_after_pause(now, max_on_time)))
     }
 
-    /// The line is or becomes active, or inactive.
+    /// The line is active or inactive from `now` on.
     fn keep(&mut self, now: Nanos, active: bool, max_on_time: Duration) {
-        match (self.output, active) {
-            (Output::ActiveSince(since), false) => {
-                self.used = self.used.saturating_add(now.since(since));
-                self.output = Output::InactiveSince(now);
-            }
-            (Output::NeverActive | Output::InactiveSince(_), true) => {
-                self.used = self.used_after_pause(now, max_on_time);
-                self.output = Output::ActiveSince(now);
-            }
-            (Output::ActiveSince(_), true) | (Output::NeverActive | Output::InactiveSince(_), false) => {}
+        if active != self.active {
+            let active_for = if self.active { now.since(self.since) } else { Duration::ZERO };
+            self.used = self.used_after_pause(now, max_on_time).saturating_add(active_for);
+            (self.active, self.since) = (active, now);
         }
     }
 }
