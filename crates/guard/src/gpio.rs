@@ -32,17 +32,10 @@ pub struct Place {
     pub offset: u32,
 }
 
-/// A pin cannot be found: none of the chips has it, or more than one line is called so.
+/// A pin cannot be found: none of the chips has it, or more than one line is called so. Says which chips there are.
 #[derive(Debug, thiserror::Error)]
-#[error("{count} GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
-pub struct FindError {
-    /// How many there are: "no" or "more than one".
-    pub count: &'static str,
-    /// BCM number.
-    pub bcm: u32,
-    /// Every chip with its label, or why it cannot be opened.
-    pub chips: String,
-}
+#[error("{0}")]
+pub struct FindError(String);
 
 /// Finds the pin with BCM number `bcm`: on a Raspberry Pi in the chip of its header, elsewhere in any chip; by the line's name `GPIO<bcm>`,
 /// on a Raspberry Pi else by its number (some of its kernels name pins by their function).
@@ -64,7 +57,8 @@ fn choose(bcm: u32, looks: &[Look]) -> Result<Place, FindError> {
     let [place] = places[..] else {
         let chips: Vec<&str> = looks.iter().map(|look| look.description.as_str()).collect();
         let count = if places.is_empty() { "no" } else { "more than one" };
-        return Err(FindError { count, bcm, chips: chips.join(", ") });
+        let chips = chips.join(", ");
+        return Err(FindError(format!("{count} GPIO{bcm} on the GPIO chips of this machine [{chips}]")));
     };
     Ok(place.clone())
 }

@@ -89,13 +89,8 @@ pub enum GuardError {
     #[error("the relay guard is started by the daemon, with a SOCK_SEQPACKET socket as its standard input")]
     NotASocket,
     /// The trace file cannot be opened.
-    #[error("cannot append to the trace {path}: {source}")]
-    Trace {
-        /// As given.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    #[error("cannot append to the trace {0}: {1}")]
+    Trace(PathBuf, io::Error),
     /// A timer, a thread or the wait failed, which only a lack of resources or a broken kernel explains.
     #[error("relay guard: {0}")]
     System(#[from] io::Error),
@@ -141,7 +136,7 @@ fn hold(
     if !socket.iter().chain(&listener).all(is_good) {
         return Err(GuardError::NotASocket);
     }
-    let trace = options.trace.map(|path| Trace::append_to(&path).map_err(|source| GuardError::Trace { path, source }));
+    let trace = options.trace.map(|path| Trace::append_to(&path).map_err(|error| GuardError::Trace(path, error)));
     let lease = options.file.limits.lease;
     let mut guard = Guard {
         judge: Judge::new(options.file.limits),
