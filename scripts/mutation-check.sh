@@ -39,7 +39,8 @@ pauses-do-not-give-back | core/src/safety/on_time.rs | s/saturating_sub\(elapsed
 # Which readings are believed, and when a sensor is.
 leaps-believed | core/src/safety/plausibility.rs | s/\(change_c > allowed_c\)/(change_c > 100.0 * allowed_c)/
 jumps-believed | core/src/safety/plausibility.rs | s/JUMP_MAX_C: f64 = 20\.0/JUMP_MAX_C: f64 = 200.0/
-rejects-without-limit | core/src/safety/plausibility.rs | s/filter\(\|row\| row\.in_a_row >= REJECTED_IN_A_ROW\)/filter(|row| row.in_a_row >= 10 * REJECTED_IN_A_ROW)/
+rejects-without-limit | core/src/safety/plausibility.rs | s/row\.in_a_row >= REJECTED_IN_A_ROW \|\|/row.in_a_row >= 10 * REJECTED_IN_A_ROW ||/
+hot-rejects-heat | core/src/safety/plausibility.rs | s/\|\| is_hot\(row\)/|| (false \&\& is_hot(row))/
 new-level-at-once | core/src/safety/plausibility.rs | s/if agreeing >= REJECTED_IN_A_ROW/if agreeing >= 1/
 recovery-at-once | core/src/safety/recovery.rs | s/GOOD_IN_A_ROW: u32 = 3/GOOD_IN_A_ROW: u32 = 1/
 recovery-in-no-time | core/src/safety/recovery.rs | s/GOOD_FOR: Duration = Duration::from_secs\(10\)/GOOD_FOR: Duration = Duration::from_secs(0)/
@@ -53,6 +54,7 @@ not-warming-x3 | core/src/safety/trips/warming.rs | s/heated >= self\.rise_time/
 not-warming-never-latches | core/src/safety/trips/warming.rs | s/FAILURES_MAX: u32 = 2/FAILURES_MAX: u32 = 200/
 not-warming-latches-at-once | core/src/safety/trips/warming.rs | s/FAILURES_MAX: u32 = 2/FAILURES_MAX: u32 = 1/
 any-rise-is-a-proof | core/src/safety/trips/warming.rs | s/temperature\.above\(from\) >= self\.rise_c/temperature.above(from) >= self.rise_c \/ 100.0/
+peaks-forgotten-in-pauses | core/src/safety/trips/warming.rs | s/            owed => owed,/            Proof::Given { .. } => Proof::Given { peak: None },\n            owed => owed,/
 peaks-not-kept | core/src/safety/trips/warming.rs | s/highest\.above\(temperature\) > self\.rise_c/highest.above(temperature) > 1000.0 * self.rise_c/
 no-pause-after-a-failure | core/src/safety/trips/warming.rs | s/length = REST\.max\(self\.rise_time\)/length = Duration::from_secs(1)/
 stuck-relay-never | core/src/safety/trips/stuck.rs | s/(\.or_else\(\|\| self\.rises\(at, off_since, temperature\)\))\?/$1.filter(|_| false)?/
@@ -67,7 +69,7 @@ fan-without-lead | core/src/safety/fan.rs | s/LEAD: Duration = Duration::from_se
 fan-stops-with-the-heat | core/src/safety/fan.rs | s/AFTER: Duration = Duration::from_secs\(60\)/AFTER: Duration = Duration::from_secs(0)/
 fan-off-by-hand-ignored | core/src/safety/fan.rs | s/if off_by_hand/if false \&\& off_by_hand/
 # The chamber's composition: safety first, then the wish, then the minimum times.
-distrust-ignored | core/src/chamber.rs | s/if let Some\(leap\) = self\.plausibility\.distrust\(\)/if let Some(leap) = self.plausibility.distrust().filter(|_| false)/
+distrust-ignored | core/src/chamber.rs | s/(if let Some\(leap\) = self\.plausibility\.distrust\(self\.config\.safety\.max_temp_c\))/$1.filter(|_| false)/
 doubt-ignored | core/src/chamber.rs | s/if let Some\(doubt\) = self\.recovery\.doubt\(\)/if let Some(doubt) = self.recovery.doubt().filter(|_| false)/
 pause-ignored | core/src/chamber.rs | s/if let Some\(why\) = self\.trips\.rest\(\)/if let Some(why) = self.trips.rest().filter(|_| false)/
 stop-does-not-latch | core/src/chamber.rs | s/Input::Stop => self\.stopping = true/Input::Stop => {}/

@@ -7,14 +7,15 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// A moment: nanoseconds since boot, time asleep included.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Nanos(pub u64);
 
 impl Nanos {
     /// This moment plus `later`; the end of time (584 years after boot) stands for "never".
     #[must_use]
     pub fn plus(self, later: Duration) -> Self {
-        Self(self.0.saturating_add(whole_nanos(later)))
+        let later = u64::try_from(later.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(later))
     }
 
     /// How long ago `earlier` was; zero when it lies ahead.
@@ -37,9 +38,4 @@ pub fn now() -> Nanos {
     let time = clock_gettime(ClockId::Boottime);
     // Time since boot is never negative; if it were, 0 would end every lease.
     Nanos(u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// A duration in nanoseconds, at most `u64::MAX`.
-pub(crate) fn whole_nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

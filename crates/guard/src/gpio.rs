@@ -32,29 +32,10 @@ pub struct Place {
     pub offset: u32,
 }
 
-/// A pin cannot be found.
+/// A pin cannot be found: none of the chips has it, or more than one line is called so. Says which chips there are.
 #[derive(Debug, thiserror::Error)]
-pub enum FindError {
-    /// There is none.
-    #[error("this machine has no GPIO chips (/dev/gpiochip*)")]
-    NoChips,
-    /// None of the chips has it.
-    #[error("no GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
-    Missing {
-        /// BCM number.
-        bcm: u32,
-        /// Each with its label, or why it cannot be opened.
-        chips: String,
-    },
-    /// More than one line is called so.
-    #[error("more than one GPIO{bcm} on the GPIO chips of this machine [{chips}]")]
-    Ambiguous {
-        /// BCM number.
-        bcm: u32,
-        /// Each with its label.
-        chips: String,
-    },
-}
+#[error("{0}")]
+pub struct FindError(String);
 
 /// Finds the pin with BCM number `bcm`: on a Raspberry Pi in the chip of its header, elsewhere in any chip; by the line's name `GPIO<bcm>`,
 /// on a Raspberry Pi else by its number (some of its kernels name pins by their function).
@@ -73,13 +54,16 @@ fn choose(bcm: u32, looks: &[Look]) -> Result<Place, FindError> {
     if places.is_empty() && on_a_pi {
         places = candidates().filter_map(|look| look.by_number.as_ref()).collect();
     }
-    let chips = || looks.iter().map(|look| look.description.as_str()).collect::<Vec<_>>().join(", ");
-    match places[..] {
-        _ if looks.is_empty() => Err(FindError::NoChips),
-        [] => Err(FindError::Missing { bcm, chips: chips() }),
-        [place] => Ok(place.clone()),
-        _ => Err(FindError::Ambiguous { bcm, chips: chips() }),
+    if looks.is_empty() {
+        return Err(FindError("this machine has no GPIO chips (/dev/gpiochip*)".to_owned()));
     }
+    let [place] = places[..] else {
+        let chips: Vec<&str> = looks.iter().map(|look| look.description.as_str()).collect();
+        let count = if places.is_empty() { "no" } else { "more than one" };
+        let chips = chips.join(", ");
+        return Err(FindError(format!("{count} GPIO{bcm} on the GPIO chips of this machine [{chips}]")));
+    };
+    Ok(place.clone())
 }
 
 /// Every chip once. Symbolic links are left out: some systems link a Pi 5's old chip number to the new one.

@@ -45,24 +45,28 @@ impl<L: Lines> Guard<L> {
 
     /// Does what `message` asks for and writes the answer into `answer`.
     pub(crate) fn hear<'a>(&mut self, now: Nanos, message: &[u8], answer: &'a mut [u8]) -> &'a [u8] {
-        let question = Question::decode(message).ok().filter(|(sequence, _)| self.is_newer(*sequence));
-        let sequence = question.as_ref().map_or(0, |(sequence, _)| *sequence);
-        match question {
-            Some((_, Question::Claim(claim))) => return self.claim(now, &claim).encode(answer),
-            // Answered, not granted.
-            Some((_, Question::Lease(_))) if !self.claimed || self.overslept => {}
-            Some((_, Question::Lease(lease))) => {
-                self.judge.lease(now, &lease);
-                self.asked = lease.lines.map(|want| want.active);
+        let mut answered = 0;
+        match Question::decode(message) {
+            Ok((sequence, question)) if self.is_newer(sequence) => {
+                answered = sequence;
+                match question {
+                    Question::Claim(claim) => return self.claim(now, &claim).encode(answer),
+                    // Answered, not granted.
+                    Question::Lease(_) if !self.claimed || self.overslept => {}
+                    Question::Lease(lease) => {
+                        self.judge.lease(now, &lease);
+                        self.asked = lease.lines.map(|want| want.active);
+                    }
+                    Question::Reset => {
+                        self.judge.reset();
+                        self.memory.reset();
+                    }
+                }
             }
-            Some((_, Question::Reset)) => {
-                self.judge.reset();
-                self.memory.reset();
-            }
-            None => self.judge.end_lease(now),
+            _ => self.judge.end_lease(now),
         }
         let lines = self.turn(now);
-        Report { sequence, lines: if self.claimed { lines } else { Default::default() } }.encode(answer)
+        Report { sequence: answered, lines: if self.claimed { lines } else { Default::default() } }.encode(answer)
     }
 
     /// Whether a sequence is newer (wrapping) than all before it. If not, its message is a replay, and as good as garbled.
@@ -133,6 +137,7 @@ impl<L: Lines> Guard<L> {
             self.memory.release(&line.name);
             return Err(error.to_string());
         }
+        self.judge.on_pin(index, line.gpio);
         self.judge.hold(index, Some(line.role), self.memory.latch_of(line));
         Ok(())
     }

@@ -4,11 +4,6 @@
 //! A line is active from the lease that asks for it until the *first* of some instants (`ends`): the lease runs out, the
 //! sample gets too old, it may have warmed up to the cut-off, the on-time is used up. What [`Judge::assess`] decides and when
 //! [`Judge::next_check`] wants to be woken are both read off these instants, so the loop cannot sleep past one.
-//!
-//! **On-time.** A heater has an account of `max_on_time`: activity uses it up, and each second of a pause gives a second back. Once it
-//! is used up, only an unbroken inactive `rest` counts, and that gives back all. So a heater that runs less than half of the time
-//! never notices, and one that is on for 96 % of the time with short pauses still has to rest. The account lives as long as the
-//! guard's process.
 
 use std::time::Duration;
 
@@ -34,18 +29,21 @@ struct Line {
     /// `None` while it is not held.
     role: Option<Role>,
     latch: Option<Latch>,
-    output: Output,
-    /// On-time used up by the beginning of the present `output`.
-    used: Duration,
+    account: Account,
 }
 
+/// The on-time of one pin, for as long as this process lives. A heater's activity uses it up, and each second of a pause gives a second
+/// back; once `max_on_time` is used up, only an unbroken inactive `rest` counts, and that gives back all. So a heater that runs less
+/// than half of the time never notices, and one that is on for 96 % of the time with short pauses still has to rest.
 #[derive(Clone, Copy, Debug, Default)]
-enum Output {
-    /// Since the guard started.
-    #[default]
-    NeverActive,
-    ActiveSince(Nanos),
-    InactiveSince(Nanos),
+struct Account {
+    /// BCM number; `None` for one that nobody has used.
+    gpio: Option<u32>,
+    active: bool,
+    /// When it became active or inactive; 0 before the first time.
+    since: Nanos,
+    /// On-time used up by then.
+    used: Duration,
 }
 
 impl Judge {
@@ -55,14 +53,26 @@ impl Judge {
         Self { limits, lines: Default::default(), lease: None }
     }
 
-    /// Line `index` (below [`MAX_LINES`]) is held from now on, inactive, and latched if `latch` says so; or it is not held any more. The
-    /// account of on-time belongs to the index: letting go of a line and taking it again gives nothing back.
+    /// Line `index` (below [`MAX_LINES`]) is held from now on, inactive, and latched if `latch` says so; or it is not held any more.
+    /// Letting go of a line and taking it again gives no on-time back.
     pub fn hold(&mut self, index: usize, role: Option<Role>, latch: Option<Latch>) {
         if let Some(line) = self.lines.get_mut(index) {
             (line.role, line.latch) = (role, None);
         }
         if let Some(latch) = latch {
             self.latch(index, latch);
+        }
+    }
+
+    /// Line `index`, which is not held yet, is going to be on this pin, and the account of on-time is the pin's: letting go of it and
+    /// claiming it as another line gives nothing back.
+    pub(crate) fn on_pin(&mut self, index: usize, gpio: u32) {
+        let of = |gpio| self.lines.iter().position(|line| line.account.gpio == gpio);
+        let from = of(Some(gpio)).or_else(|| of(None)).unwrap_or(index);
+        let there = self.lines[index].account;
+        self.lines[index].account = Account { gpio: Some(gpio), ..self.lines[from].account };
+        if from != index {
+            self.lines[from].account = there;
         }
     }
 
@@ -117,10 +127,10 @@ impl Judge {
             self.lease = None;
         }
         std::array::from_fn(|index| {
-            self.lines[index].settle_rest(now, self.limits.rest);
+            self.lines[index].account.settle_rest(now, self.limits.rest);
             let verdict = self.verdict(now, index);
             let line = &mut self.lines[index];
-            line.account(now, verdict == Verdict::Active, self.limits.max_on_time);
+            line.account.keep(now, verdict == Verdict::Active, self.limits.max_on_time);
             LineReport { active: verdict == Verdict::Active, verdict, latch: line.latch }
         })
     }
@@ -129,12 +139,12 @@ impl Judge {
     /// inactive. Never later than that, `now` if it has come, `None` while no line is active.
     #[must_use]
     pub fn next_check(&self, now: Nanos) -> Option<Nanos> {
-        let end = |(index, line): (usize, &Line)| match (line.output, self.verdict(now, index), self.lease) {
-            (Output::ActiveSince(_), Verdict::Active, Some((came, lease))) => {
+        let end = |(index, line): (usize, &Line)| match (self.verdict(now, index), self.lease) {
+            _ if !line.account.active => None,
+            (Verdict::Active, Some((came, lease))) => {
                 self.ends(now, line, came, lease.lines[index]).into_iter().map(|(end, _)| end).min()
             }
-            (Output::ActiveSince(_), _, _) => Some(now),
-            (Output::NeverActive | Output::InactiveSince(_), _, _) => None,
+            _ => Some(now),
         };
         self.lines.iter().enumerate().filter_map(end).min()
     }
@@ -169,7 +179,7 @@ impl Judge {
             lease,
             (self.stale_at(came, want), Verdict::StaleSample),
             (self.too_hot_at(came, want), Verdict::TooHot),
-            (line.used_up_at(now, self.limits.max_on_time), Verdict::OnTooLong),
+            (line.account.used_up_at(now, self.limits.max_on_time), Verdict::OnTooLong),
         ]
     }
 
@@ -199,45 +209,32 @@ impl Judge {
     }
 }
 
-impl Line {
+impl Account {
     /// Makes the on-time available again after an unbroken rest.
     fn settle_rest(&mut self, now: Nanos, rest: Duration) {
-        if let Output::InactiveSince(since) = self.output
-            && now.since(since) >= rest
-        {
+        if !self.active && now.since(self.since) >= rest {
             self.used = Duration::ZERO;
         }
     }
 
-    /// On-time used up by `now` of an inactive line: the pause so far gives back, unless all was used up.
+    /// On-time used up by `now` if the line is inactive: the pause so far gives back, unless all was used up.
     fn used_after_pause(&self, now: Nanos, max_on_time: Duration) -> Duration {
-        match self.output {
-            Output::InactiveSince(since) if self.used < max_on_time => self.used.saturating_sub(now.since(since)),
-            _ => self.used,
-        }
+        let gives_back = !self.active && self.used < max_on_time;
+        if gives_back { self.used.saturating_sub(now.since(self.since)) } else { self.used }
     }
 
     /// When the line, active from `now` on or since earlier, has used up its on-time; `now` if it has.
     fn used_up_at(&self, now: Nanos, max_on_time: Duration) -> Nanos {
-        let left = max_on_time.saturating_sub(self.used_after_pause(now, max_on_time));
-        match self.output {
-            Output::ActiveSince(since) => since.plus(left),
-            Output::NeverActive | Output::InactiveSince(_) => now.plus(left),
-        }
+        let from = if self.active { self.since } else { now };
+        from.plus(max_on_time.saturating_sub(self.used_after_pause(now, max_on_time)))
     }
 
-    /// Keeps the on-time account.
-    fn account(&mut self, now: Nanos, active: bool, max_on_time: Duration) {
-        match (self.output, active) {
-            (Output::ActiveSince(since), false) => {
-                self.used = self.used.saturating_add(now.since(since));
-                self.output = Output::InactiveSince(now);
-            }
-            (Output::NeverActive | Output::InactiveSince(_), true) => {
-                self.used = self.used_after_pause(now, max_on_time);
-                self.output = Output::ActiveSince(now);
-            }
-            (Output::ActiveSince(_), true) | (Output::NeverActive | Output::InactiveSince(_), false) => {}
+    /// The line is active or inactive from `now` on.
+    fn keep(&mut self, now: Nanos, active: bool, max_on_time: Duration) {
+        if active != self.active {
+            let active_for = if self.active { now.since(self.since) } else { Duration::ZERO };
+            self.used = self.used_after_pause(now, max_on_time).saturating_add(active_for);
+            (self.active, self.since) = (active, now);
         }
     }
 }

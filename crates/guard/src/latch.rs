@@ -100,7 +100,8 @@ pub(crate) struct Memory {
     /// The file could not be read.
     unreadable: bool,
     changed: bool,
-    writer: Option<Writer>,
+    /// Takes one page, which waits while another is written.
+    writer: Option<(SyncSender<PageBytes>, JoinHandle<()>)>,
 }
 
 impl Memory {
@@ -118,7 +119,7 @@ impl Memory {
             let (pages, to_write) = mpsc::sync_channel(1);
             let thread = thread::Builder::new().name("state".to_owned());
             let thread = thread.spawn(move || write_pages(&to_write, &path, complain))?;
-            memory.writer = Some(Writer { pages, thread });
+            memory.writer = Some((pages, thread));
         }
         let boot = crc32fast::hash(&fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default());
         let same_boot = memory.page.sequence == boot;
@@ -152,18 +153,22 @@ impl Memory {
         true
     }
 
-    /// The line is not held any more. Its latch stays.
+    /// The line is not held any more, and its daemon did not mean to heat it to the end. Its latch stays.
     pub(crate) fn release(&mut self, name: &str) {
         if let Some(record) = self.record(name) {
-            record.held = false;
+            (record.held, record.heating) = (false, false);
             self.changed = true;
         }
     }
 
-    /// Why the line is latched, if it is.
+    /// Why the line is latched, if it is: a latch follows the name to another pin, and the pin to another name.
     pub(crate) fn latch_of(&self, spec: &LineSpec) -> Option<Latch> {
-        let known = self.page.lines.iter().find(|record| record.is_of(&spec.name)).and_then(|record| record.latch);
-        known.or((self.unreadable && spec.role == Role::Heater).then_some(Latch::StateUnreadable))
+        let is_it = |known: &LineSpec| known.name == spec.name || known.gpio == spec.gpio;
+        let records = self.page.lines.iter().filter(|record| record.spec.as_ref().is_some_and(is_it));
+        records
+            .filter_map(|record| record.latch)
+            .next()
+            .or((self.unreadable && spec.role == Role::Heater).then_some(Latch::StateUnreadable))
     }
 
     /// Remembers a latch; no effect if it is known.
@@ -206,8 +211,8 @@ impl Memory {
 
     /// Hands what has changed to the writer. Neither allocates nor waits; if the writer is busy, the next turn tries again.
     pub(crate) fn save(&mut self) {
-        if let (Some(page), Some(writer)) = (self.unsaved(), &self.writer) {
-            self.changed = writer.pages.try_send(page).is_err();
+        if let (Some(page), Some((pages, _))) = (self.unsaved(), &self.writer) {
+            self.changed = pages.try_send(page).is_err();
         }
     }
 
@@ -235,7 +240,7 @@ fn read(path: &Path) -> io::Result<Page> {
 /// The guard is done: waits until the writer has written the last page, or failed.
 impl Drop for Memory {
     fn drop(&mut self) {
-        let Some(Writer { pages, thread }) = self.writer.take() else { return };
+        let Some((pages, thread)) = self.writer.take() else { return };
         // Neither result matters: a writer that has panicked has said so itself.
         if let Some(page) = self.unsaved() {
             let _ = pages.send(page);
@@ -243,13 +248,6 @@ impl Drop for Memory {
         drop(pages);
         let _ = thread.join();
     }
-}
-
-#[derive(Debug)]
-struct Writer {
-    /// One that waits while another is written.
-    pages: SyncSender<PageBytes>,
-    thread: JoinHandle<()>,
 }
 
 /// Writes each page it is given, and again while that fails and no newer one comes.
@@ -296,7 +294,9 @@ mod tests {
     const S: u64 = 1_000_000_000;
 
     fn line(name: &str, role: Role) -> LineSpec {
-        LineSpec { name: name.into(), role, gpio: 16, active_low: true }
+        // Each on a pin of its own.
+        let gpio = crc32fast::hash(name.as_bytes());
+        LineSpec { name: name.into(), role, gpio, active_low: true }
     }
 
     fn heater() -> LineSpec {
@@ -389,6 +389,36 @@ mod tests {
         let folder = tempdir().unwrap();
         fs::create_dir(folder.path().join(FILE_NAME)).unwrap();
         assert_eq!(open(&folder).latch_of(&heater()), Some(Latch::StateUnreadable));
+    }
+
+    #[test]
+    fn a_latch_follows_the_pin_to_another_name() {
+        let folder = tempdir().unwrap();
+        let renamed = LineSpec { name: "left.heater".into(), ..heater() };
+        live(&folder, |memory| {
+            memory.claim(&heater());
+            memory.latch("heater", Latch::RelayStuck);
+            memory.release("heater");
+            assert_eq!(memory.latch_of(&renamed), Some(Latch::RelayStuck));
+        });
+        live(&folder, |memory| {
+            assert_eq!(memory.latch_of(&renamed), Some(Latch::RelayStuck));
+            memory.reset();
+            assert_eq!(memory.latch_of(&renamed), None);
+        });
+    }
+
+    #[test]
+    fn a_heater_that_is_not_claimed_any_more_has_ended_in_good_order() {
+        let folder = tempdir().unwrap();
+        for _ in 0..5 {
+            live(&folder, |memory| {
+                assert!(memory.claim(&heater()));
+                memory.heating("heater");
+                memory.release("heater");
+            });
+        }
+        assert_eq!(open(&folder).latch_of(&heater()), None);
     }
 
     static COMPLAINTS: AtomicUsize = AtomicUsize::new(0);

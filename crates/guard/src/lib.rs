@@ -89,32 +89,22 @@ pub enum GuardError {
     #[error("the relay guard is started by the daemon, with a SOCK_SEQPACKET socket as its standard input")]
     NotASocket,
     /// The trace file cannot be opened.
-    #[error("cannot append to the trace {path}: {source}")]
-    Trace {
-        /// As given.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    #[error("cannot append to the trace {0}: {1}")]
+    Trace(PathBuf, io::Error),
     /// A timer, a thread or the wait failed, which only a lack of resources or a broken kernel explains.
     #[error("relay guard: {0}")]
     System(#[from] io::Error),
 }
-
-/// The memory of this process is not locked. Not fatal: a machine short of memory may page the guard out and be late by that.
-#[derive(Debug, thiserror::Error)]
-#[error("the relay guard's memory is not locked ({0}): under memory pressure it may be late; raise LimitMEMLOCK")]
-pub struct NotLocked(io::Error);
 
 /// Locks all memory of the calling process as it is touched, present and future: what the loop has used once stays, and the rest of
 /// the program, which it never uses, takes no memory. For the guard's `main`, once, before [`run`]; the caller reports a
 /// failure and goes on.
 ///
 /// # Errors
-/// [`NotLocked`], usually because RLIMIT_MEMLOCK is lower than the size of the program.
-pub fn lock_memory() -> Result<(), NotLocked> {
-    mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)
-        .map_err(|errno| NotLocked(errno.into()))
+/// Usually because RLIMIT_MEMLOCK is lower than the size of the program. Not fatal: a machine short of memory may page the guard out,
+/// and it is late by that.
+pub fn lock_memory() -> io::Result<()> {
+    Ok(mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT)?)
 }
 
 /// Holds what the daemon at the other end of `socket` claims of `lines`, until that is gone or [`Options::stop`] says so. Then, also
@@ -146,7 +136,8 @@ fn hold(
     if !socket.iter().chain(&listener).all(is_good) {
         return Err(GuardError::NotASocket);
     }
-    let trace = options.trace.map(|path| Trace::append_to(&path).map_err(|source| GuardError::Trace { path, source }));
+    let trace = options.trace.map(|path| Trace::append_to(&path).map_err(|error| GuardError::Trace(path, error)));
+    let lease = options.file.limits.lease;
     let mut guard = Guard {
         judge: Judge::new(options.file.limits),
         outputs: Outputs::new(lines, trace.transpose()?),
@@ -157,7 +148,7 @@ fn hold(
         asked: [false; MAX_LINES],
         overslept: false,
     };
-    let mut sources = Sources { socket, listener, stop: options.stop, timer: wait::timer()? };
+    let mut sources = Sources::new(socket, listener, options.stop)?;
     let supervisor = options.supervisor.as_ref();
     let watchdog = supervisor.and_then(|supervisor| supervisor.watchdog).map(|period| period / 3);
     let beat = watchdog.into_iter().chain(guard.outputs.are_real().then_some(LOOK_EVERY)).min();
@@ -173,12 +164,14 @@ fn hold(
         sources.arm(deadline)?;
         let heard = sources.wait(guard.overslept, &mut bytes)?;
         let now = clock::now();
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            // Off before anything else. And if the lease ran out, what already waits in the queue was sent before that, perhaps long
-            // before (this process or the machine was stopped), and its sample is older than it says: it is answered, not granted.
+        if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
+            // Off before anything else. And if the lease ran out, or one would have, what already waits in the queue was sent before
+            // that, perhaps long before (this process or the machine was stopped), and its sample is older than it says: it is
+            // answered, not granted.
             let held_lease = guard.judge.has_lease();
             guard.turn(now);
-            guard.overslept |= held_lease && !guard.judge.has_lease();
+            let is_late = now.since(deadline) >= lease;
+            guard.overslept |= is_late || (held_lease && !guard.judge.has_lease());
         }
         if next_beat.is_some_and(|next_beat| next_beat <= now) {
             next_beat = beat.map(|beat| now.plus(beat));

@@ -13,7 +13,8 @@ use toml::{Table, Value};
 /// When a line may be active. The limits are only ever compared, so any value is safe: an odd one keeps lines inactive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// How long one message keeps lines active. 2.5 s: five renewals at the daemon's two a second, so that a loaded machine does not
+    /// How long one message keeps lines active. 2.4 s: with what a busy machine takes to notice, off within 2.5 s of the daemon's last sign
+    /// of life; nearly five renewals at the daemon's two a second, so that a loaded machine does not
     /// chatter, and below the 3 s after which Klipper's micro-controller drops a heater.
     pub lease: Duration,
     /// Oldest sample a heater may be active on, inclusive. 15 s: seven readings at the 2 s of a heating box, one of a slow sensor.
@@ -34,7 +35,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            lease: Duration::from_millis(2500),
+            lease: Duration::from_millis(2400),
             max_sample_age: Duration::from_secs(15),
             slew_milli_c_per_s: 1000,
             cut_off_milli_c: 70_000,
@@ -153,7 +154,7 @@ mod tests {
     fn every_limit_can_be_said() {
         let text = "cut_off_c = 60.5\nmax_sample_age_s = 30\nslew_c_per_s = 0.25\nmax_on_time_s = 3600\nrest_s = 900\npins = [16, 20]\nheater_pins = [16]";
         let expected = Limits {
-            lease: Duration::from_millis(2500),
+            lease: Duration::from_millis(2400),
             cut_off_milli_c: 60_500,
             max_sample_age: Duration::from_secs(30),
             slew_milli_c_per_s: 250,

@@ -24,7 +24,7 @@ pub enum Role {
 /// One output line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LineSpec {
-    /// How the trace calls it, and what a latch is remembered by: 1 to [`LINE_NAME_MAX`] visible ASCII characters.
+    /// How the trace calls it, and, beside the pin, what a latch is remembered by: 1 to [`LINE_NAME_MAX`] visible ASCII characters.
     pub name: String,
     /// What hangs on it.
     pub role: Role,

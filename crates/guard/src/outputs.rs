@@ -6,13 +6,6 @@ use crate::lines::{LineError, LineSpec, Lines};
 use crate::protocol::{Latch, LineReport, MAX_LINES, Verdict};
 use crate::trace::Trace;
 
-/// Whether to set a line that was last set to the same. In a turn it is not, so that reading it back shows who else moves it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Set {
-    OnChange,
-    Always,
-}
-
 /// A line that is held.
 struct Held {
     spec: LineSpec,
@@ -48,7 +41,7 @@ impl<L: Lines> Outputs<L> {
     pub(crate) fn release(&mut self, index: usize) {
         if self.held[index].is_some() {
             // If it cannot be made inactive any more, holding it does not help.
-            let _ = self.drive(index, false, Set::Always);
+            let _ = self.set(index, false);
             self.flush();
             self.lines.release(index);
             self.held[index] = None;
@@ -64,32 +57,28 @@ impl<L: Lines> Outputs<L> {
     /// and latched.
     pub(crate) fn apply(&mut self, judge: &mut Judge, reports: &mut [LineReport; MAX_LINES]) {
         for (index, report) in reports.iter_mut().enumerate() {
-            if self.held[index].is_none() {
-                continue;
-            }
-            if !matches!(self.drive(index, report.active, Set::OnChange), Ok(is) if is == report.active) {
+            let Some(held) = &self.held[index] else { continue };
+            // One that should stay as it was is only read back, to see who else moves it.
+            let set = if held.last_set == Some(report.active) { Ok(()) } else { self.set(index, report.active) };
+            if !matches!(set.and_then(|()| self.lines.read_back(index)), Ok(is) if is == report.active) {
                 judge.latch(index, Latch::LineFault);
-                let active = !matches!(self.drive(index, false, Set::Always), Ok(false));
+                let is = self.set(index, false).and_then(|()| self.lines.read_back(index));
+                let active = !matches!(is, Ok(false));
                 *report = LineReport { active, verdict: Verdict::LineFault, latch: judge.latch_of(index) };
             }
         }
         self.flush();
     }
 
-    /// Sets line `index`, and says what it then is.
-    fn drive(&mut self, index: usize, active: bool, set: Set) -> Result<bool, LineError> {
+    fn set(&mut self, index: usize, active: bool) -> Result<(), LineError> {
         let held = self.held[index].as_mut().ok_or(LineError::NoSuchLine(index))?;
-        let changes = held.last_set != Some(active);
-        if set == Set::Always || changes {
-            self.lines.set(index, active)?;
-            held.last_set = Some(active);
-            if let Some(trace) = &mut self.trace
-                && changes
-            {
-                trace.note(index, active);
-            }
+        self.lines.set(index, active)?;
+        if held.last_set.replace(active) != Some(active)
+            && let Some(trace) = &mut self.trace
+        {
+            trace.note(index, active);
         }
-        self.lines.read_back(index)
+        Ok(())
     }
 
     /// Writes the trace, once every line is as it must be.
@@ -104,7 +93,7 @@ impl<L: Lines> Drop for Outputs<L> {
     fn drop(&mut self) {
         for index in 0..MAX_LINES {
             // Nobody is left to be told of a failure; what stands behind the guard takes over.
-            let _ = self.drive(index, false, Set::Always);
+            let _ = self.set(index, false);
         }
         self.flush();
         (0..MAX_LINES).for_each(|index| self.lines.release(index));

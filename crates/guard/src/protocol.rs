@@ -123,25 +123,6 @@ impl Verdict {
         Self::LineFault,
         Self::NoSuchLine,
     ];
-
-    /// A sentence for people.
-    #[must_use]
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::NotWanted => "Off: not asked for.",
-            Self::Active => "On: asked for, and every limit of the relay guard holds.",
-            Self::NoLease => "Off: the relay guard heard no valid request in time.",
-            Self::NoSample => "Off: the relay guard was given no temperature for this heater.",
-            Self::StaleSample => "Off: the temperature is too old to heat by.",
-            Self::TooHot => {
-                "Off: the temperature is at the relay guard's cut-off, or may have reached it since it was read."
-            }
-            Self::OnTooLong => "Off: the heater was on for as long as the relay guard allows and has to rest.",
-            Self::Latched => "Off: a fault has latched the output; it stays off until somebody resets it.",
-            Self::LineFault => "Fault: the output does not do what it is told; its relay may be in any state.",
-            Self::NoSuchLine => "The relay guard has no such output.",
-        }
-    }
 }
 
 /// Why a line stays inactive until a person resets it. The numbers are part of the protocol; 0 is "not latched". A fan is latched by
@@ -602,7 +583,6 @@ mod tests {
     fn verdicts_and_latches_have_their_numbers() {
         for (number, verdict) in Verdict::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(verdict as u8), number);
-            assert!(verdict.reason().ends_with('.'), "{verdict:?}");
         }
         for (index, latch) in Latch::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(latch as u8), index + 1);

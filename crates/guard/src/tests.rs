@@ -213,6 +213,8 @@ struct Bad {
     panics: bool,
     /// Waited for when the heater becomes active.
     gate: Option<mpsc::Receiver<()>>,
+    /// Waited for in the first claim.
+    claim_gate: Option<mpsc::Receiver<()>>,
     /// The heater is active whatever was set.
     stuck: Arc<AtomicBool>,
     /// Somebody else makes the heater active, once.
@@ -230,7 +232,8 @@ impl Bad {
     fn new() -> Self {
         let (stuck, poked, story) = Default::default();
         let lines = SimulatedLines::new();
-        Self { lines, deaf: false, dies: false, panics: false, gate: None, stuck, poked, watched: false, story }
+        let (gate, claim_gate) = (None, None);
+        Self { lines, deaf: false, dies: false, panics: false, gate, claim_gate, stuck, poked, watched: false, story }
     }
 
     fn heater_is_active(&self) -> bool {
@@ -248,6 +251,9 @@ impl Lines for Bad {
             return Err(LineError::Busy { gpio: NO_PIN, consumer: "somebody else".into() });
         }
         self.story.lock().unwrap().push(format!("claim {index}"));
+        if let Some(gate) = self.claim_gate.take() {
+            gate.recv().unwrap();
+        }
         self.lines.claim(index, spec)
     }
 
@@ -371,6 +377,81 @@ fn what_waited_while_the_guard_slept_past_its_lease_is_not_granted() {
     drop(socket);
     guard.join().unwrap().unwrap();
     assert!(!view.is_active(HEATER));
+}
+
+fn claim(sequence: u32) -> Vec<u8> {
+    encoded(sequence, std::array::from_fn(|index| specs().get(index).cloned()))
+}
+
+#[test]
+fn what_waited_while_a_claim_took_longer_than_a_lease_is_not_granted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let _systemd = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let watchdog = Duration::from_millis(30);
+    let supervisor = Supervisor::at(path.to_str().unwrap(), Some(watchdog)).unwrap();
+    let limits = Limits { lease: Duration::from_millis(20), ..patient() };
+    let options = Options { supervisor: Some(supervisor), ..options(limits) };
+    let (open, gate) = mpsc::channel();
+    let bad = Bad { claim_gate: Some(gate), ..Bad::new() };
+    let story = Arc::clone(&bad.story);
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    let guard = thread::spawn(move || run(theirs, bad, options));
+    say(&ours, &claim(1));
+    wait_until("in the claim", || !story.lock().unwrap().is_empty());
+    say(&ours, &lease(2, true, true));
+    let over = clock::now().plus(limits.lease).plus(watchdog);
+    wait_until("lease 2 is older than a lease lasts", || clock::now() > over);
+    open.send(()).unwrap();
+    let claimed: Claimed = hear_any(&ours);
+    assert!(claimed.lines[HEATER].held);
+    assert_eq!(verdicts(&hear(&ours)), [Verdict::NoLease; 2]);
+    drop(ours);
+    guard.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_stop_during_a_claim_lets_go_of_what_was_claimed_and_grants_nothing() {
+    let (open, gate) = mpsc::channel();
+    // An active heater would panic.
+    let bad = Bad { claim_gate: Some(gate), panics: true, ..Bad::new() };
+    let story = Arc::clone(&bad.story);
+    let (stop, stopped) = std::os::unix::net::UnixStream::pair().unwrap();
+    let options = Options { stop: Some(stopped.into()), ..options(patient()) };
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    let guard = thread::spawn(move || run(theirs, bad, options));
+    say(&ours, &claim(1));
+    wait_until("in the claim", || !story.lock().unwrap().is_empty());
+    say(&ours, &lease(2, true, true));
+    drop(stop);
+    open.send(()).unwrap();
+    guard.join().unwrap().unwrap();
+    assert_eq!(story.lock().unwrap()[..4], ["claim 0", "claim 1", "release 0", "release 1"]);
+}
+
+#[test]
+fn a_heater_that_changes_its_place_in_the_claim_gets_no_on_time_for_it() {
+    let limits = Limits { max_on_time: Duration::from_nanos(1), ..patient() };
+    let (mut link, guard) = start(SimulatedLines::new(), options(limits));
+    let all = [wants(true, true)[HEATER]; MAX_LINES];
+    let mut heater = |claim: &[LineSpec]| {
+        link.claim(claim, LONG).unwrap();
+        let index = claim.iter().position(|line| line.role == Role::Heater).unwrap();
+        link.exchange(&all, LONG).unwrap();
+        link.exchange(&all, LONG).unwrap().lines[index].verdict
+    };
+    let [first, fan] = [&specs()[HEATER], &specs()[FAN]].map(Clone::clone);
+    let (second, renamed) = (line("b.heater", Role::Heater, 17), line("c.heater", Role::Heater, 16));
+    assert_eq!(heater(&[first.clone(), fan.clone()]), Verdict::OnTooLong);
+    assert_eq!(heater(&[fan.clone(), first.clone()]), Verdict::OnTooLong);
+    link.claim(&[fan.clone(), renamed.clone()], LONG).unwrap();
+    assert_eq!(link.exchange(&all, LONG).unwrap().lines[1].verdict, Verdict::OnTooLong);
+    // Nor does another one that takes its place have to rest for it.
+    link.claim(&[second, renamed], LONG).unwrap();
+    let report = link.exchange(&all, LONG).unwrap();
+    assert_eq!(verdicts(&report), [Verdict::Active, Verdict::OnTooLong]);
+    drop(link);
+    guard.join().unwrap().unwrap();
 }
 
 #[test]

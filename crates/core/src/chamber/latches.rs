@@ -5,6 +5,7 @@
 
 use super::{Chamber, Held, HeldOutput};
 use crate::command::OutputKind;
+use crate::control::Mode;
 use crate::event::{Event, EventKind, Severity};
 use crate::safety::{Inhibit, LatchReason, Trip};
 use crate::time::Clock;
@@ -33,6 +34,13 @@ impl Chamber {
         events.push(self.event(clock, EventKind::Safety, Severity::Info, format!("reset by a person: {over}")));
         self.fault = None;
         self.raised.clear();
+        // Whoever asked for heat while none was to be had may be gone: heat that comes back comes back by its controller.
+        if matches!(self.heater.mode, Mode::Manual { on: true, .. }) {
+            self.heater.mode = Mode::Auto;
+            self.heater.hand_back(self.reading.as_ref());
+            let text = "heater: back to automatic, because of the reset".to_owned();
+            events.push(self.event(clock, EventKind::Override, Severity::Info, text));
+        }
         self.trips.reset(clock.now);
         // What the guard keeps it reports again.
         (self.heater.held.latched, self.fan.held.latched) = (None, None);

@@ -303,7 +303,7 @@ fn from_guard(latch: Latch) -> LatchReason {
 fn held(line: &LineReport) -> HeldOutput {
     let refusal = match line.verdict {
         Verdict::NotWanted | Verdict::Active => None,
-        refused => Some(refused.reason().to_owned()),
+        refused => Some(format!("{refused:?}")),
     };
     HeldOutput { active: line.active, refusal, latched: line.latch.map(from_guard) }
 }

@@ -15,7 +15,7 @@ use crate::relay::Heard;
 use crate::world::Setup;
 
 /// The lease: a daemon that is stopped, or whose message did not arrive, can do nothing for so long.
-pub(crate) const LEASE: Duration = Duration::from_millis(2500);
+pub(crate) const LEASE: Duration = Duration::from_millis(2400);
 /// Messages carry whole milliseconds and thousandths of a degree.
 pub(crate) const ROUNDING: Duration = Duration::from_millis(1);
 

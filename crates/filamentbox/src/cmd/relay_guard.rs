@@ -17,7 +17,9 @@ pub(super) fn relay_guard(args: RelayGuardArgs) -> Result<ExitCode> {
     let path = &args.limits;
     let file = RelayFile::load(path).with_context(|| format!("the relay guard does not start: {}", path.display()))?;
     if let Err(problem) = lock_memory() {
-        super::complain(problem);
+        super::complain(format_args!(
+            "the relay guard's memory is not locked ({problem}): under memory pressure it may be late; raise LimitMEMLOCK"
+        ));
     }
     let state_dir = args.state_dir.or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from));
     let complain = |problem: &str| super::complain(format_args!("relay guard: {problem}"));

@@ -114,14 +114,15 @@ impl Control {
     fn next_deadline(&self) -> Option<std::time::Duration> {
         let wake = self.chambers.iter().filter_map(Chamber::next_wake).min().map(|wake| self.clocks.real_until(wake));
         let (wanted, asked_at) = &self.asked;
-        let renewal = self.must_renew(wanted).then(|| (*asked_at + RENEWAL).since(boottime()));
+        let renewal = self.renewal(wanted).map(|period| (*asked_at + period).since(boottime()));
         let claim = self.guard.as_ref().and_then(GuardLink::claim_again_at).map(|at| at.since(boottime()));
         wake.into_iter().chain(renewal).chain(claim).min()
     }
 
-    /// While an output is wanted its lease must not run out; and an unanswered lease is sent again, also one that ends it all.
-    fn must_renew(&self, wanted: &[Wanted]) -> bool {
-        self.guard.as_ref().is_some_and(|guard| guard.is_unanswered() || wanted.iter().any(is_on))
+    /// How long after the last lease the next one is due: while an output is wanted it must not run out.
+    fn renewal(&self, wanted: &[Wanted]) -> Option<std::time::Duration> {
+        let guard = self.guard.as_ref()?;
+        if wanted.iter().any(is_on) { Some(RENEWAL) } else { guard.renewal() }
     }
 
     fn command(&mut self, command: &Command) -> Answer {
@@ -171,7 +172,7 @@ impl Control {
     fn outputs(&mut self, wanted: Vec<Wanted>, clock: Clock) -> Result<Option<Vec<Held>>, GuardLost> {
         let (asked, asked_at) = &self.asked;
         let changed = asked.iter().map(essence).ne(wanted.iter().map(essence));
-        let renewal_due = self.must_renew(&wanted) && boottime() >= *asked_at + RENEWAL;
+        let renewal_due = self.renewal(&wanted).is_some_and(|period| boottime() >= *asked_at + period);
         if !changed && !renewal_due {
             self.asked.0 = wanted;
             return Ok(None);
@@ -292,6 +293,9 @@ impl Control {
         let mut snapshots: Vec<BoxSnapshot> = self.chambers.iter().map(|chamber| chamber.snapshot(clock.now)).collect();
         for (index, problem) in &self.unavailable {
             snapshots[*index].faults.push(problem.clone());
+            if problem.starts_with("the heater") {
+                snapshots[*index].heat_inhibited.get_or_insert_with(|| problem.clone());
+            }
         }
         self.snapshots.send_replace(Arc::new(snapshots));
     }

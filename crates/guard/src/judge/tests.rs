@@ -47,10 +47,10 @@ fn a_heater_is_judged_on_both_sides_of_each_limit() {
     let ok = warm(45_000, 0);
     check(ok, 0, Verdict::Active);
     check(Want { active: false, ..ok }, 0, Verdict::NotWanted);
-    // The lease: 2.5 s.
-    check(ok, 2_500 * MS - 1, Verdict::Active);
-    check(ok, 2_500 * MS, Verdict::NoLease);
-    check(Want { active: false, ..ok }, 2_500 * MS, Verdict::NoLease);
+    // The lease: 2.4 s.
+    check(ok, 2_400 * MS - 1, Verdict::Active);
+    check(ok, 2_400 * MS, Verdict::NoLease);
+    check(Want { active: false, ..ok }, 2_400 * MS, Verdict::NoLease);
     // The sample: 15 s, its age on arrival and since then together.
     check(warm(45_000, 15_000), 0, Verdict::Active);
     check(warm(45_000, 15_000), 1, Verdict::StaleSample);
@@ -97,7 +97,7 @@ fn a_fan_needs_a_lease_and_nothing_more() {
     assert_eq!(judge.assess(Nanos(0))[FAN].verdict, Verdict::NoLease);
     judge.lease(Nanos(S), &lease(1, Want::default(), true));
     assert_eq!(judge.assess(Nanos(S))[FAN].verdict, Verdict::Active);
-    assert_eq!(judge.next_check(Nanos(S)), Some(Nanos(S + 2_500 * MS)));
+    assert_eq!(judge.next_check(Nanos(S)), Some(Nanos(S + 2_400 * MS)));
     judge.lease(Nanos(2 * S), &lease(2, Want::default(), false));
     assert_eq!(judge.assess(Nanos(2 * S))[FAN].verdict, Verdict::NotWanted);
     assert_eq!(judge.next_check(Nanos(2 * S)), None);
@@ -281,7 +281,7 @@ fn next_check_is_the_first_end() {
     };
     let default = Limits::default();
     check(default, Want::default(), None);
-    check(default, warm(45_000, 0), Some(2_500 * MS));
+    check(default, warm(45_000, 0), Some(2_400 * MS));
     check(default, warm(45_000, 14_000), Some(S + 1));
     check(default, warm(69_000, 0), Some(S));
     check(default, warm(69_999, 0), Some(MS));
@@ -298,7 +298,7 @@ fn next_check_is_now_when_something_was_heard_and_not_assessed() {
         heard(&mut judge);
         assert_eq!(judge.next_check(Nanos(2 * S)), expected);
     };
-    check(&|_| {}, Some(Nanos(S + 2_500 * MS)));
+    check(&|_| {}, Some(Nanos(S + 2_400 * MS)));
     check(&|judge| judge.latch(HEATER, Latch::LineFault), Some(Nanos(2 * S)));
     check(&|judge| judge.lease(Nanos(2 * S), &lease(2, Want::default(), false)), Some(Nanos(2 * S)));
     check(&|judge| judge.hold(HEATER, None, None), Some(Nanos(2 * S)));

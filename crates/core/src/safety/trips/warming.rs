@@ -94,8 +94,6 @@ impl Warming {
         let at_on = self.last.map(|(_, temperature)| temperature);
         self.proof = match self.proof {
             _ if lasted >= self.rise_time => Proof::owed(true, at_on),
-            // What fell in a short pause need not come back in full.
-            Proof::Given { .. } => Proof::Given { peak: None },
             Proof::Owed { lowest: None, .. } => Proof::owed(false, at_on),
             owed => owed,
         };

@@ -126,7 +126,10 @@ fn a_fall_while_on_is_a_new_proof() {
 #[test]
 fn a_short_pause_is_a_part_of_the_stretch() {
     let mut watch = rested();
-    watch.read(300, 22.0).off().read(470, 20.0).on().read(9000, 20.0).is('-');
+    watch.read(300, 22.0).off().read(470, 20.5).on().read(9000, 20.5).is('-');
+    // Who fell out of the box meanwhile has to feel the heater again.
+    let mut watch = rested();
+    watch.read(300, 22.0).off().read(470, 20.0).on().read(480, 20.0).read(650, 20.0).is('-').read(660, 20.0).is('d');
     let mut watch = rested();
     watch.read(300, 22.0).off().read(480, 20.0).on().read(660, 20.0).is('f');
     // Only the time with heat counts.

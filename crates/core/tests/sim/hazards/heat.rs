@@ -70,9 +70,20 @@ fn hazard_08_sensor_that_falls_out_of_a_warm_box_is_found() {
         let mut world = World::new(setup);
         world.run(HOUR);
         world.break_sensor(SensorFault::InTheRoom);
-        world.run_until(5 * HOUR, "found", |world| !faults(world).is_empty());
+        world.run_until(HOUR, "found", |world| !faults(world).is_empty());
         assert!(faults(&world).contains("does not warm"), "{name}: {}", faults(&world));
     }
+}
+
+/// Such a leap is not believed, and hot air that is not believed is still no air to heat.
+#[test]
+fn hazard_09_a_leap_to_the_cut_off_releases_with_the_reading() {
+    let mut world = heating(Setup::default());
+    world.break_sensor(SensorFault::Says(75.0));
+    world.run(world.setup.read_interval);
+    let leapt_at = world.now;
+    world.run(MINUTE);
+    assert!(world.last_heat() <= leapt_at, "{:?}", world.last_heat().since(leapt_at));
 }
 
 #[test]

@@ -96,8 +96,11 @@ impl DhtModel {
     }
 }
 
-/// A DHT rounds to a tenth or to a whole number: steady air reads the same for minutes.
-const FROZEN: Frozen = Frozen { readings: 10, time: Duration::from_secs(600) };
+/// A DHT22 rounds to a tenth: steady air reads the same for minutes.
+const FROZEN_DHT22: Frozen = Frozen { readings: 10, time: Duration::from_secs(600) };
+/// A DHT11 rounds to a whole number, so that a box that has reached its plateau reads the same for hours. Longer than a heater may be on by
+/// default: with this sensor the on-time limit is what ends a frozen reading.
+const FROZEN_DHT11: Frozen = Frozen { readings: 10, time: Duration::from_secs(5 * 3600) };
 /// A frame is as old as the time since the previous question. Older than this, it is not given out as a reading.
 const FRAME_AGE_MAX: Duration = Duration::from_secs(15);
 /// Nearer than this to the last believed reading, a frame is believed at once.
@@ -220,7 +223,11 @@ impl<L: AskedLine> Sensor for Dht<L> {
 
     fn traits(&self) -> SensorTraits {
         let max = self.model.kind().temperature_max_c;
-        SensorTraits { temperature_max_c: max.expect("both kinds say it"), frozen: FROZEN }
+        let frozen = match self.model {
+            DhtModel::Dht22 => FROZEN_DHT22,
+            DhtModel::Dht11 => FROZEN_DHT11,
+        };
+        SensorTraits { temperature_max_c: max.expect("both kinds say it"), frozen }
     }
 
     fn min_interval(&self) -> Duration {

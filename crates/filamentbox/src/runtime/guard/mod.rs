@@ -18,15 +18,17 @@ pub use start::{Plan, STATE_DIR, Slot, service, slots};
 use super::clock::boottime;
 use start::GuardProcess;
 
-/// A lease is renewed this often while an output is wanted: five times within its 2.5 s.
+/// A lease is renewed this often while an output is wanted: nearly five times within its 2.4 s.
 pub const RENEWAL: Duration = Duration::from_millis(500);
+/// While no real output is wanted, the guard is asked this often whether it is there, and what it has latched.
+const IDLE_RENEWAL: Duration = Duration::from_secs(30);
 /// The guard answers in microseconds; so long means that the machine is busy.
 const ANSWER: Duration = Duration::from_millis(250);
 /// The start of a child, and opening lines for the first time, may take longer. (With the child's end it fits into a reset.)
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 /// Opening lines again, in a guard that is at work.
 const CLAIM_ANSWER: Duration = Duration::from_secs(1);
-/// So many answers missing in a row (under the lease's 2.5 s) mean that the guard hangs.
+/// So many answers missing in a row (under the lease's 2.4 s) mean that the guard hangs.
 const MISSED_ANSWERS_MAX: u32 = 3;
 /// A line that could not be had is asked for again after so long.
 const CLAIM_AGAIN: Duration = Duration::from_secs(30);
@@ -128,9 +130,10 @@ impl GuardLink {
         groups.into_iter().map(sentence).collect()
     }
 
-    /// When lines that could not be had are asked for again. Not while one is active: a claim makes all inactive for a moment.
+    /// When lines that could not be had are asked for again. Not while a heater is on: a claim makes everything inactive for less than
+    /// a millisecond, which no fan's relay notices.
     pub fn claim_again_at(&self) -> Option<Monotonic> {
-        let idle = !self.last.iter().any(|held| held.heater.active || held.fan.active);
+        let idle = !self.last.iter().any(|held| held.heater.active);
         (idle && self.problems.iter().any(Option::is_some)).then(|| self.claimed_at + CLAIM_AGAIN)
     }
 
@@ -147,6 +150,8 @@ impl GuardLink {
     /// # Errors
     /// [`GuardLost`].
     pub fn reset(&mut self) -> Result<(), GuardLost> {
+        // An answer that is missing must not bring an old latch back.
+        self.last.iter_mut().for_each(|held| held.heater.latched = None);
         let report = self.link.reset(ANSWER);
         self.take(report).map(drop)
     }
@@ -182,9 +187,12 @@ impl GuardLink {
         slots.filter(|(_, problem)| problem.is_none()).map(|(slot, _)| slot.line.clone()).collect()
     }
 
-    /// Whether the last lease was not answered: what the lines are is not known until it is sent again.
-    pub fn is_unanswered(&self) -> bool {
-        self.missed > 0
+    /// How long after the last lease the next one is due, though nothing is wanted.
+    pub fn renewal(&self) -> Option<Duration> {
+        let is_active = self.last.iter().any(|held| held.heater.active || held.fan.active);
+        // Not known what the lines are, or known that one does not obey.
+        let is_urgent = self.missed > 0 || is_active;
+        if is_urgent { Some(RENEWAL) } else { (!self.plan.simulate).then_some(IDLE_RENEWAL) }
     }
 
     /// Sends a lease for `wanted` (a box each) and returns what the lines are now.
@@ -253,7 +261,7 @@ fn held(line: &LineReport, problem: Option<&str>) -> HeldOutput {
         (Verdict::NotWanted | Verdict::Active, _, _) => None,
         (_, Some(problem), _) => Some(problem.to_owned()),
         (Verdict::Latched, None, Some(reason)) => Some(format!("off until a reset: {reason}")),
-        (refused, None, _) => Some(words::reason(refused)),
+        (refused, None, _) => Some(words::reason(refused).to_owned()),
     };
     HeldOutput { active: line.active, refusal, latched }
 }
