@@ -104,8 +104,8 @@ guard-age-not-checked | guard/src/judge.rs | s/self\.limits\.max_sample_age\.che
 guard-age-not-projected | guard/src/judge.rs | s/(below \* 1_000_000_000)/(below * 1_000_000_000_000)/
 guard-no-cut-off | guard/src/judge.rs | s/i64::from\(self\.limits\.cut_off_milli_c\)/i64::from(self.limits.cut_off_milli_c * 2)/
 guard-on-time-x10 | guard/src/judge.rs | s/max_on_time\.saturating_sub/(max_on_time * 10).saturating_sub/
-guard-forgets-on-time | guard/src/judge.rs | s/self\.used = self\.used\.saturating_add\(now\.since\(since\)\);//
-guard-rest-of-a-second | guard/src/judge.rs | s/now\.since\(since\) >= rest/now.since(since).saturating_mul(600) >= rest/
+guard-forgets-on-time | guard/src/judge.rs | s/\.saturating_add\(active_for\)//
+guard-rest-of-a-second | guard/src/judge.rs | s/now\.since\(self\.since\) >= rest/now.since(self.since).saturating_mul(600) >= rest/
 guard-sleeps-too-long | guard/src/judge.rs | s/into_iter\(\)\.map\(\|\(end, _\)\| end\)\.min\(\)/into_iter().map(|(end, _)| end.plus(Duration::from_secs(5))).min()/
 guard-over-temperature-no-latch | guard/src/judge.rs | s/want\.latch\.or\(over\.then_some\(Latch::OverTemperature\)\)/{ let _ = over; want.latch }/
 guard-daemons-latch-ignored | guard/src/judge.rs | s/want\.latch\.or\(over/None.or(over/
