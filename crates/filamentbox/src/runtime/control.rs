@@ -19,7 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::clock::{Clocks, boottime};
-use super::guard::{GuardLink, GuardLost, Plan, RENEWAL};
+use super::guard::{GuardLink, GuardLost, Plan, RENEWAL, Unavailable};
 use crate::journal::Intake;
 
 /// So many inputs may wait for the control thread; more mean that it hangs, and are dropped and counted by their sender.
@@ -63,7 +63,7 @@ pub struct Control {
     /// How a guard is started anew.
     pub plan: Plan,
     /// Lines that could not be had, as last told.
-    pub unavailable: Vec<(usize, String)>,
+    pub unavailable: Vec<Unavailable>,
     /// Where samples and events are kept.
     pub intake: Intake,
     /// Where the state is shown.
@@ -211,18 +211,18 @@ impl Control {
     fn tell_unavailable(&mut self, clock: Clock) {
         let now = self.guard.as_ref().map(GuardLink::problems).unwrap_or_default();
         let before = std::mem::replace(&mut self.unavailable, now.clone());
-        let event = |index: usize, severity, text| Event {
+        let event = |problem: &Unavailable, severity, text| Event {
             at: clock.wall,
-            box_name: self.snapshots.borrow().get(index).map(|snapshot| snapshot.name.clone()),
+            box_name: self.snapshots.borrow().get(problem.box_index).map(|snapshot| snapshot.name.clone()),
             kind: EventKind::Safety,
             severity,
             text,
         };
         let new = now.iter().filter(|problem| !before.contains(problem));
         let gone = before.iter().filter(|problem| !now.contains(problem));
-        let mut events: Vec<Event> =
-            new.map(|(index, problem)| event(*index, Severity::Error, problem.clone())).collect();
-        events.extend(gone.map(|(index, problem)| event(*index, Severity::Info, format!("no longer: {problem}"))));
+        let mut events: Vec<Event> = new.map(|problem| event(problem, Severity::Error, problem.text.clone())).collect();
+        let over = |problem: &Unavailable| event(problem, Severity::Info, format!("no longer: {}", problem.text));
+        events.extend(gone.map(over));
         events.into_iter().for_each(|event| self.log(event));
     }
 
@@ -291,10 +291,11 @@ impl Control {
 
     fn show(&self, clock: Clock) {
         let mut snapshots: Vec<BoxSnapshot> = self.chambers.iter().map(|chamber| chamber.snapshot(clock.now)).collect();
-        for (index, problem) in &self.unavailable {
-            snapshots[*index].faults.push(problem.clone());
-            if problem.starts_with("the heater") {
-                snapshots[*index].heat_inhibited.get_or_insert_with(|| problem.clone());
+        for Unavailable { box_index, no_heat, text } in &self.unavailable {
+            let snapshot = &mut snapshots[*box_index];
+            snapshot.faults.push(text.clone());
+            if *no_heat {
+                snapshot.heat_inhibited.get_or_insert_with(|| text.clone());
             }
         }
         self.snapshots.send_replace(Arc::new(snapshots));

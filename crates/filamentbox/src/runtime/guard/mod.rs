@@ -57,6 +57,17 @@ impl GuardLost {
     }
 }
 
+/// Lines of a box that could not be had.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unavailable {
+    /// Which box.
+    pub box_index: usize,
+    /// Whether its heater is among them.
+    pub no_heat: bool,
+    /// Which, and why: a sentence.
+    pub text: String,
+}
+
 /// A guard at work for this daemon.
 pub struct GuardLink {
     plan: Plan,
@@ -112,20 +123,25 @@ impl GuardLink {
         Ok(())
     }
 
-    /// What is wrong with lines that could not be had: a sentence for each box and problem.
-    pub fn problems(&self) -> Vec<(usize, String)> {
-        let mut groups: Vec<(usize, &str, Vec<String>)> = Vec::new();
+    /// What is wrong with lines that could not be had: one for each box and problem.
+    pub fn problems(&self) -> Vec<Unavailable> {
+        let mut groups: Vec<(usize, &str, Vec<&Slot>)> = Vec::new();
         for (slot, problem) in self.plan.slots.iter().zip(&self.problems) {
             let Some(problem) = problem else { continue };
-            let line = format!("the {} on {}", slot.output.name(), slot.place());
             match groups.iter_mut().find(|(index, known, _)| (*index, *known) == (slot.box_index, problem)) {
-                Some((_, _, lines)) => lines.push(line),
-                None => groups.push((slot.box_index, problem, vec![line])),
+                Some((_, _, slots)) => slots.push(slot),
+                None => groups.push((slot.box_index, problem, vec![slot])),
             }
         }
-        let sentence = |(index, problem, lines): (usize, &str, Vec<String>)| {
+        let sentence = |(box_index, problem, slots): (usize, &str, Vec<&Slot>)| {
+            let lines: Vec<String> =
+                slots.iter().map(|slot| format!("the {} on {}", slot.output.name(), slot.place())).collect();
             let verb = if lines.len() == 1 { "is" } else { "are" };
-            (index, format!("{} {verb} not available: {problem}", lines.join(" and ")))
+            Unavailable {
+                box_index,
+                no_heat: slots.iter().any(|slot| slot.output == OutputKind::Heater),
+                text: format!("{} {verb} not available: {problem}", lines.join(" and ")),
+            }
         };
         groups.into_iter().map(sentence).collect()
     }

@@ -16,10 +16,9 @@ use crate::runtime::clock::boottime;
 pub fn pulse(plan: &Plan, time: Duration) -> Result<(), String> {
     debug_assert!(plan.slots.iter().all(|slot| slot.output == OutputKind::Fan));
     let mut guard = GuardLink::start(plan).map_err(|lost| lost.to_string())?;
-    let problem = guard.problems().pop().map(|(_, problem)| problem);
-    if let Some(problem) = problem {
+    if let Some(problem) = guard.problems().pop() {
         guard.end();
-        return Err(problem);
+        return Err(problem.text);
     }
     let result = hold(&mut guard, time);
     match result {

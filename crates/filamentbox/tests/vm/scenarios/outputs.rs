@@ -186,6 +186,7 @@ fn without_gpio_the_daemon_runs_and_refuses_heat() {
     daemon.cli(&["heater", "on"]);
     clock::pass(Duration::from_secs(5));
     assert_eq!(daemon.state("/controls/heater/on"), false);
+    assert_eq!(daemon.state("/safety/heat_allowed"), false);
     assert!(daemon.state("/sensor/temperature_c").is_number(), "it measures all the same");
     assert!(daemon.runs());
     daemon.stop();
