@@ -161,7 +161,7 @@ impl Control {
         let mut all = self.asked.0.clone();
         all[index] = wanted;
         match self.outputs(all, clock) {
-            Ok(held) => self.take_held(clock, held),
+            Ok(held) => self.take_held(self.clocks.read(), held),
             Err(lost) => self.lose_guard(&lost),
         }
         self.show(clock);
@@ -192,7 +192,7 @@ impl Control {
     fn renew(&mut self) {
         let clock = self.clocks.read();
         match self.ask(self.asked.0.clone(), clock) {
-            Ok(held) => self.take_held(clock, held),
+            Ok(held) => self.take_held(self.clocks.read(), held),
             Err(lost) => self.lose_guard(&lost),
         }
         self.tell_unavailable(clock);
@@ -255,6 +255,7 @@ impl Control {
         asked.inspect_err(|lost| self.lose_guard(lost))
     }
 
+    /// `clock` is read after the guard has answered: from then on the lines are so.
     fn take_held(&mut self, clock: Clock, held: Option<Vec<Held>>) {
         for (index, held) in held.into_iter().flatten().enumerate() {
             if let Some(simulated) = self.simulated.as_ref().filter(|_| index == 0) {

@@ -194,7 +194,9 @@ fn a_simulated_soak_stays_within_its_bounds() {
     daemon
         .set("data_collection.read_interval", "60")
         .set("safety.max_sample_age", "120")
-        .set("safety.slew_c_per_s", "0.1");
+        .set("safety.slew_c_per_s", "0.1")
+        // A millisecond of the guard's is more than a minute here, in which the heater does not heat yet.
+        .set("safety.heating_rise_time", "900");
     daemon.set("history.max_mb", "8").argument("--time-scale").argument("100000").start();
     let uptime = |status: &Value| status["uptime"].as_f64().expect("seconds");
     let mut largest_file = 0;
