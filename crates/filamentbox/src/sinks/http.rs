@@ -1,15 +1,21 @@
 //! HTTP for the sinks: one client a sink, limits on everything, and what an answer means.
 //!
-//! The client speaks HTTP/1.1, follows no redirect, uses no proxy, repeats nothing by itself, and keeps one idle connection.
-//! TLS comes from rustls with ring, and the certificates from the operating system; both are loaded only for an `https` URL.
+//! The client speaks HTTP/1.1, follows no redirect (so no password goes to another server), repeats nothing by itself, keeps one
+//! idle connection, and uses the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`). TLS comes from rustls
+//! with ring, and the certificates from the operating system, with the owner's own on top; all are loaded only for an `https` URL.
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use filamentbox_core::config::{ConfigError, Settings};
-use reqwest::{Client, StatusCode, Url, header};
+use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
+use filamentbox_core::time::UnixTime;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode, Url};
 use rustls::crypto::{CryptoProvider, ring};
 
 use super::SinkError;
@@ -24,6 +30,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const ANSWER_MAX: usize = 16 * 1024;
 /// So many characters of the server's words go into a reason: events and pages show it in a line or two.
 const REASON_MAX: usize = 300;
+/// A shorter body is not worth compressing.
+const GZIP_MIN: usize = 1024;
 const USER_AGENT: &str = concat!("filamentbox/", env!("CARGO_PKG_VERSION"));
 
 /// How a sink proves who it is.
@@ -62,6 +70,28 @@ pub(super) fn basic(settings: &Settings, username_key: &str, password_key: &str)
     }
 }
 
+/// The key of a file with further certificate authorities: each HTTP backend has one, `database.NAME.ca_file`.
+pub(super) const fn ca_file(key: &'static str) -> KeySpec {
+    KeySpec::new(
+        key,
+        Kind::Text { max_bytes: 1024 },
+        "",
+        "",
+        "A PEM file with certificate authorities that are trusted besides the system's, for an https server with a certificate of your own.",
+    )
+}
+
+/// The key that says whether requests are compressed: each HTTP backend whose server takes gzip has one, `database.NAME.gzip`.
+pub(super) const fn gzip(key: &'static str) -> KeySpec {
+    KeySpec::new(
+        key,
+        Kind::Choice(&["auto", "on", "off"]),
+        "auto",
+        "",
+        "Whether requests are compressed. auto: unless the server is on this machine.",
+    )
+}
+
 /// `path` below the URL under `key`.
 pub(super) fn endpoint(settings: &Settings, key: &str, path: &str) -> Result<Url, ConfigError> {
     let base = settings.text(key);
@@ -77,6 +107,8 @@ pub(super) struct Http {
     auth: Auth,
     /// Scheme, host and port, for reasons.
     server: String,
+    /// Whether bodies are compressed.
+    gzip: bool,
 }
 
 /// A server's answer.
@@ -84,25 +116,40 @@ pub(super) struct Http {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
+    pub(super) headers: HeaderMap,
     /// The beginning of the body, without secrets.
     pub(super) body: String,
 }
 
+impl Answer {
+    /// A header's text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The server's clock minus `now`, in milliseconds; its answers carry whole seconds.
+    pub(super) fn clock_ahead_ms(&self, now: UnixTime) -> Option<i64> {
+        Some(http_date(self.header("date")?)?.millis() - now.millis())
+    }
+}
+
 impl Http {
-    /// A client for the server at `url`, the value of `key`.
-    pub(super) fn open(key: &str, url: &Url, auth: Auth) -> Result<Self, ConfigError> {
-        Self::with_timeouts(key, url, auth, CONNECT_TIMEOUT, TOTAL_TIMEOUT)
+    /// A client for the backend `name`, by its settings `url`, `ca_file` and (where it has them) `gzip`.
+    pub(super) fn open(settings: &Settings, name: &str, auth: Auth) -> Result<Self, ConfigError> {
+        Self::with_timeouts(settings, name, auth, CONNECT_TIMEOUT, TOTAL_TIMEOUT)
     }
 
     fn with_timeouts(
-        key: &str,
-        url: &Url,
+        settings: &Settings,
+        name: &str,
         auth: Auth,
         connect: Duration,
         total: Duration,
     ) -> Result<Self, ConfigError> {
         // An error means that another thread was first, with the same provider.
         let _ = ring::default_provider().install_default();
+        let (url_key, ca_key) = (format!("database.{name}.url"), format!("database.{name}.ca_file"));
+        let url = endpoint(settings, &url_key, "")?;
         let mut builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(connect)
@@ -110,21 +157,33 @@ impl Http {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(1)
             .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy();
+            .retry(reqwest::retry::never());
         if url.scheme() == "http" {
             builder = builder.tls_backend_preconfigured(no_tls());
+        } else {
+            builder = builder.tls_certs_merge(certificates(settings.text(&ca_key), &ca_key)?);
         }
         let client = builder.build().map_err(|error| {
             let problem = format!("{:?} cannot be used: {}", url.as_str(), causes(&error));
-            ConfigError { key: key.to_owned(), problem }
+            ConfigError { key: url_key, problem }
         })?;
-        Ok(Self { client, auth, server: url.origin().ascii_serialization() })
+        let gzip_key = format!("database.{name}.gzip");
+        let gzip = match settings.get(&gzip_key).map(|_| settings.text(&gzip_key)) {
+            Some("on") => true,
+            Some("auto") => !is_loopback(&url),
+            _ => false,
+        };
+        Ok(Self { client, auth, server: url.origin().ascii_serialization(), gzip })
     }
 
     /// Posts `body` to `url`. Every answer is `Ok`, whatever its status.
     pub(super) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Answer, SinkError> {
-        self.send(self.client.post(url).body(body), ANSWER_MAX).await
+        let request = self.request(Method::POST, url);
+        let request = match self.gzip && body.len() >= GZIP_MIN {
+            true => request.header(header::CONTENT_ENCODING, "gzip").body(gzipped(&body)),
+            false => request.body(body),
+        };
+        self.send(request, ANSWER_MAX).await
     }
 
     /// Asks for something; at most `answer_max` bytes of it are read.
@@ -132,10 +191,16 @@ impl Http {
     /// # Errors
     /// [`SinkError::Retry`] when there was no answer.
     pub(super) async fn get(&self, url: Url, answer_max: usize) -> Result<Answer, SinkError> {
-        self.send(self.client.get(url), answer_max).await
+        self.send(self.request(Method::GET, url), answer_max).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder, answer_max: usize) -> Result<Answer, SinkError> {
+    /// Any other request, for [`Self::send`].
+    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
+    /// Sends a request with the sink's authentication; at most `answer_max` bytes of the answer are read. Every answer is `Ok`.
+    pub(super) async fn send(&self, request: RequestBuilder, answer_max: usize) -> Result<Answer, SinkError> {
         let request = match &self.auth {
             Auth::Nobody => request,
             Auth::Basic { username, password } => request.basic_auth(username, Some(password)),
@@ -143,8 +208,9 @@ impl Http {
         };
         let mut response = request.send().await.map_err(|error| self.lost(error))?;
         let status = response.status();
-        let retry_after =
-            response.headers().get(header::RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
+        let headers = std::mem::take(response.headers_mut());
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let retry_after = text(header::RETRY_AFTER).and_then(|value| retry_after(value, text(header::DATE)));
         let mut body = Vec::new();
         while body.len() < answer_max {
             match response.chunk().await {
@@ -156,7 +222,7 @@ impl Http {
             }
         }
         let body = self.auth.redact(&String::from_utf8_lossy(&body));
-        Ok(Answer { status: status.as_u16(), retry_after, body })
+        Ok(Answer { status: status.as_u16(), retry_after, headers, body })
     }
 
     fn lost(&self, error: reqwest::Error) -> SinkError {
@@ -182,17 +248,38 @@ pub(crate) fn no_tls() -> rustls::ClientConfig {
         .with_no_client_auth()
 }
 
+/// The certificates in the PEM file `path`, the value of `key`; none when it is not set.
+fn certificates(path: &str, key: &str) -> Result<Vec<Certificate>, ConfigError> {
+    if path.is_empty() {
+        return Ok(Vec::new());
+    }
+    let refused = |why: String| ConfigError {
+        key: key.to_owned(),
+        problem: format!("{path:?} is not allowed ({why}); allowed: a readable PEM file with at least one certificate"),
+    };
+    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| refused(causes(&error)))?;
+    if certificates.is_empty() { Err(refused("there is no certificate in it".to_owned())) } else { Ok(certificates) }
+}
+
+/// Whether the server is on this machine, where compressing costs more than it saves.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Level 1: a tenth of the size for half a microsecond a point; higher levels save little more and cost much more.
+fn gzipped(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    let written = encoder.write_all(body).and_then(|()| encoder.finish());
+    written.expect("writing to memory cannot fail")
+}
+
 /// What an answer of `server` (its name for people) means for the points of the request.
 ///
-/// Kept with a long wait rather than given up: 401, 403 and 404 (the password or the database may come back) and what the
-/// server refuses for good, until bad points can be set aside singly.
+/// Kept with a long wait rather than given up: 401, 403 and 404 (the password or the database may come back).
 pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
-    let words = words(&answer.body);
-    let status = StatusCode::from_u16(answer.status).map_or(answer.status.to_string(), |status| status.to_string());
-    let mut reason = format!("{server} answered {status}");
-    if !words.is_empty() {
-        let _infallible = write!(reason, ": {words}");
-    }
+    let reason = reason(server, answer);
     match answer.status {
         200..=299 => Ok(()),
         300..=399 => Err(SinkError::Misconfigured {
@@ -203,9 +290,21 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
         }
         403 | 404 => Err(SinkError::Misconfigured { reason }),
         408 | 425 | 429 => Err(SinkError::Retry { reason, after: answer.retry_after }),
+        413 => Err(SinkError::TooLarge { reason }),
         500..=599 if answer.status != 501 => Err(SinkError::Retry { reason, after: answer.retry_after }),
-        _ => Err(SinkError::Rejected { reason }),
+        _ => Err(SinkError::Rejected { reason, lasting: false }),
     }
+}
+
+/// An answer in words.
+pub(super) fn reason(server: &str, answer: &Answer) -> String {
+    let words = words(&answer.body);
+    let status = StatusCode::from_u16(answer.status).map_or(answer.status.to_string(), |status| status.to_string());
+    let mut reason = format!("{server} answered {status}");
+    if !words.is_empty() {
+        let _infallible = write!(reason, ": {words}");
+    }
+    reason
 }
 
 /// The server's own words: the error of a JSON answer, else the body; tidied.
@@ -245,9 +344,18 @@ fn causes(error: &dyn Error) -> String {
     text
 }
 
-/// `Retry-After` in seconds. Its other form, a date, is not understood: a Pi may not know the time.
-fn retry_after(text: &str) -> Option<Duration> {
-    text.trim().parse().ok().map(Duration::from_secs)
+/// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date, which is compared with the server's own clock, as a Pi may not know the time.
+fn retry_after(text: &str, server_date: Option<&str>) -> Option<Duration> {
+    let text = text.trim();
+    text.parse().ok().map(Duration::from_secs).or_else(|| {
+        let wait_ms = http_date(text)?.millis() - http_date(server_date?)?.millis();
+        u64::try_from(wait_ms).ok().map(Duration::from_millis)
+    })
+}
+
+fn http_date(text: &str) -> Option<UnixTime> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(UnixTime::from_millis)
 }
 
 #[cfg(test)]
@@ -258,7 +366,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: Some(Duration::from_secs(7)), body: body.to_owned() }
+        Answer { status, retry_after: Some(Duration::from_secs(7)), headers: HeaderMap::new(), body: body.to_owned() }
     }
 
     #[test]
@@ -271,12 +379,15 @@ mod tests {
             }
             Err(SinkError::Rejected { .. }) => "rejected",
             Err(SinkError::Misconfigured { .. }) => "misconfigured",
+            Err(SinkError::TooLarge { .. }) => "too large",
+            Err(SinkError::Partial { .. }) => "partial",
         };
-        let table: [(&str, &[u16]); 4] = [
+        let table: [(&str, &[u16]); 5] = [
             ("accepted", &[200, 202, 204, 299]),
             ("misconfigured", &[300, 301, 308, 401, 403, 404]),
             ("retry", &[408, 425, 429, 500, 502, 503, 504, 507, 599]),
-            ("rejected", &[100, 400, 405, 409, 413, 415, 422, 501, 600, 999]),
+            ("too large", &[413]),
+            ("rejected", &[100, 400, 405, 409, 415, 422, 501, 600, 999]),
         ];
         for (expected, statuses) in table {
             for status in statuses {
@@ -305,20 +416,47 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds() {
-        for (text, expected) in
-            [("5", Some(5)), (" 120 ", Some(120)), ("Wed, 21 Oct 2015 07:28:00 GMT", None), ("-1", None), ("", None)]
-        {
-            assert_eq!(retry_after(text), expected.map(Duration::from_secs), "{text:?}");
+    fn retry_after_is_seconds_or_a_date_of_the_servers_clock() {
+        let now = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+        for (text, expected) in [
+            ("5", Some(5)),
+            (" 120 ", Some(120)),
+            ("Wed, 21 Oct 2015 07:28:09 GMT", Some(9)),
+            ("Wed, 21 Oct 2015 07:27:00 GMT", None),
+            ("tomorrow", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(text, now), expected.map(Duration::from_secs), "{text:?}");
         }
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:09 GMT", None), None);
+    }
+
+    #[test]
+    fn a_server_on_this_machine_gets_plain_bodies() {
+        for (url, expected) in [
+            ("http://localhost:8086/", true),
+            ("http://127.0.0.1:8086", true),
+            ("http://[::1]:1/x", true),
+            ("http://10.0.0.1", false),
+            ("https://example.org", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).expect("a URL")), expected, "{url}");
+        }
+    }
+
+    fn opened(url: &str) -> Http {
+        let settings = super::super::tests::settings(&[("database.victoriametrics.url", url)]);
+        let short = Duration::from_millis(200);
+        Http::with_timeouts(&settings, "victoriametrics", Auth::Nobody, short, short).expect("opens")
     }
 
     #[tokio::test]
     async fn a_server_that_does_not_answer_is_given_up() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = Url::parse(&format!("http://{}/write", listener.local_addr().expect("bound"))).expect("a URL");
-        let short = Duration::from_millis(200);
-        let http = Http::with_timeouts("k", &url, Auth::Nobody, short, short).expect("opens");
+        let base = format!("http://{}", listener.local_addr().expect("bound"));
+        let url = Url::parse(&format!("{base}/write")).expect("a URL");
+        let http = opened(&base);
         let error = http.post(url, b"m f=1".to_vec()).await.expect_err("nobody answers");
         assert!(
             matches!(&error, SinkError::Retry { reason, .. } if reason.starts_with("no answer in time from http://127.0.0.1:")),
@@ -332,9 +470,9 @@ mod tests {
     #[tokio::test]
     async fn an_https_url_gets_the_systems_certificates() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = Url::parse(&format!("https://{}/", listener.local_addr().expect("bound"))).expect("a URL");
-        let short = Duration::from_millis(200);
-        let http = Http::with_timeouts("k", &url, Auth::Nobody, short, short).expect("opens");
+        let base = format!("https://{}", listener.local_addr().expect("bound"));
+        let url = Url::parse(&base).expect("a URL");
+        let http = opened(&base);
         assert!(matches!(http.post(url, Vec::new()).await, Err(SinkError::Retry { .. })));
         let (mut stream, _) = listener.accept().expect("it connected");
         let mut hello = [0; 1];

@@ -4,7 +4,8 @@
 //! The server answers 204 once the points are in its write-ahead log: after SIGKILL, 0 to 10 s after the answer, none was gone in
 //! 22 trials (1.6.7).
 //!
-//! A point older than the retention policy is refused with 400 and "partial write" while the others of its request are stored.
+//! A point older than the retention policy is refused with 400 and "partial write" while the others of its request are stored; so are
+//! points whose field has another type in the database. Which ones, it does not say.
 //!
 //! Not here: `/api/v2/write` and tokens, which 1.6 does not know.
 
@@ -16,8 +17,9 @@ use reqwest::Url;
 
 use super::http::{self, Answer, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
-use super::{Labels, Sink, SinkError, SinkKind, Written};
+use super::{Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
 
+const NAME: &str = "influxdb_v1";
 const TITLE: &str = "InfluxDB 1.x";
 const URL: &str = "database.influxdb_v1.url";
 const DATABASE: &str = "database.influxdb_v1.database";
@@ -26,27 +28,30 @@ const PASSWORD: &str = "database.influxdb_v1.password";
 const RETENTION_POLICY: &str = "database.influxdb_v1.retention_policy";
 
 /// InfluxDB 1.x.
-pub const KIND: SinkKind = SinkKind { name: "influxdb_v1", title: TITLE, keys: KEYS, settle: Duration::ZERO, open };
+pub const KIND: SinkKind =
+    SinkKind { name: NAME, title: TITLE, keys: KEYS, history: History::AnyOrder, settle: Duration::ZERO, open };
 
-const NAME: Kind = Kind::Text { max_bytes: 255 };
+const TEXT: Kind = Kind::Text { max_bytes: 255 };
 const KEYS: &[KeySpec] = &[
     KeySpec::new(URL, Kind::Url, "http://localhost:8086", "", "The server's address."),
     KeySpec::new(
         DATABASE,
-        NAME,
+        TEXT,
         "",
         "",
         "The database's name; required. It is created when it does not exist and the user may create it.",
     ),
-    KeySpec::new(USERNAME, NAME, "", "", "User name; empty for a server without authentication."),
+    KeySpec::new(USERNAME, TEXT, "", "", "User name; empty for a server without authentication."),
     KeySpec::new(PASSWORD, Kind::Secret, "", "", "The user's password."),
     KeySpec::new(
         RETENTION_POLICY,
-        NAME,
+        TEXT,
         "",
         "",
         "The retention policy to write to; empty for the database's default one.",
     ),
+    http::ca_file("database.influxdb_v1.ca_file"),
+    http::gzip("database.influxdb_v1.gzip"),
 ];
 
 struct InfluxDbV1 {
@@ -77,7 +82,7 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
     let mut create_url = http::endpoint(settings, URL, "query")?;
     create_url.query_pairs_mut().append_pair("q", &format!("CREATE DATABASE {}", quoted(&database)));
     Ok(Box::new(InfluxDbV1 {
-        http: Http::open(URL, &write_url, auth)?,
+        http: Http::open(settings, NAME, auth)?,
         encoder: Encoder::new(TITLE, labels, Backslash::Literal)?,
         write_url,
         create_url,
@@ -91,6 +96,23 @@ impl Sink for InfluxDbV1 {
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(self.deliver(points))
     }
+
+    /// 1.6 answers an empty write with 204, after it has checked user and database.
+    fn test(&mut self) -> Tested<'_> {
+        Box::pin(async {
+            let answer = match self.post(&[]).await {
+                Ok(answer) => answer,
+                Err(error) => return Health::unknown().of_write(&Err(error)),
+            };
+            let written = if is_database_missing(&answer) {
+                Err(SinkError::Misconfigured { reason: format!("the database {} does not exist yet", self.database) })
+            } else {
+                self.verdict(&answer)
+            };
+            let version = answer.header("x-influxdb-version").map(|version| format!("InfluxDB {version}"));
+            Health { version, ..Health::of_answer(&answer).of_write(&written) }
+        })
+    }
 }
 
 impl InfluxDbV1 {
@@ -103,6 +125,13 @@ impl InfluxDbV1 {
         if is_database_missing(&answer) {
             return Err(self.database_missing());
         }
+        self.verdict(&answer)?;
+        self.creation = None;
+        Ok(())
+    }
+
+    /// What an answer means, but for a missing database.
+    fn verdict(&self, answer: &Answer) -> Result<(), SinkError> {
         // 1.6 answers 500 here, which would otherwise look like a server in trouble.
         if !self.retention_policy.is_empty()
             && answer.status >= 400
@@ -114,9 +143,13 @@ impl InfluxDbV1 {
             );
             return Err(SinkError::Misconfigured { reason });
         }
-        classify(TITLE, &answer)?;
-        self.creation = None;
-        Ok(())
+        classify(TITLE, answer).map_err(|error| match error {
+            SinkError::Rejected { reason, .. } => {
+                let lasting = answer.body.contains("points beyond retention policy");
+                SinkError::Rejected { reason, lasting }
+            }
+            other => other,
+        })
     }
 
     async fn post(&self, points: &[Point]) -> Result<Answer, SinkError> {

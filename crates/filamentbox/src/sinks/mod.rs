@@ -1,14 +1,17 @@
 //! Where points are delivered. [`SINKS`] lists every backend; a further one is one file here and one line there.
 //!
 //! A [`Sink`] turns points into one request and the answer into `Ok` or a [`SinkError`]; it keeps nothing. When to send, how
-//! long to wait and when to raise the alarm is `filamentbox_core::delivery`; what waits is the journal's.
+//! long to wait and when to raise the alarm is `filamentbox_core::delivery`; which part of a refused request is at fault is found
+//! by `filamentbox_core::delivery::bisection`; what waits is the journal's.
 //! Delivery is at least once. A point's identity is (series, time of reading), so what is sent again overwrites itself.
 
+mod health;
 mod http;
 pub mod influxdb_v1;
 pub mod line_protocol;
 pub mod victoriametrics;
 
+pub use health::{Finding, Health};
 pub(crate) use http::no_tls;
 
 use std::pin::Pin;
@@ -18,7 +21,7 @@ use filamentbox_core::config::{Config, ConfigError, KeySpec, Kind, Settings};
 use filamentbox_core::delivery::Failure;
 use filamentbox_core::sample::Point;
 
-/// Why points were not accepted, by what to do next. In every case they are kept.
+/// Why points were not accepted, by what to do next. None of them loses a point.
 ///
 /// A reason is for people: it has the server's own words, cut to 300 characters, and never a password or token.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -31,9 +34,26 @@ pub enum SinkError {
         /// The server asked for this delay.
         after: Option<Duration>,
     },
-    /// The server will not take these points.
+    /// The server will not take one or several of these points; which, it does not say. The others may be stored or not.
     #[error("{reason}")]
     Rejected {
+        /// What the server said.
+        reason: String,
+        /// It is about the time of the points (older than the server keeps, out of order), which nothing will change: no sign is
+        /// needed that the server takes points at all.
+        lasting: bool,
+    },
+    /// The server has stored all of these points but some.
+    #[error("{reason}")]
+    Partial {
+        /// What the server said.
+        reason: String,
+        /// Those it refused: the index in the request, and why.
+        rejected: Vec<(usize, String)>,
+    },
+    /// The request is too large for the server.
+    #[error("{reason}")]
+    TooLarge {
         /// What the server said.
         reason: String,
     },
@@ -50,7 +70,7 @@ impl SinkError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Retry { after, .. } => Failure::Retry { after: *after },
-            Self::Rejected { .. } => Failure::Rejected,
+            Self::Rejected { .. } | Self::Partial { .. } | Self::TooLarge { .. } => Failure::Rejected,
             Self::Misconfigured { .. } => Failure::Misconfigured,
         }
     }
@@ -62,16 +82,38 @@ pub type Written<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send
 /// What [`Sink::held`] returns: for each point whether the server has it, or `None` when it cannot be asked.
 pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<bool>>, SinkError>> + Send + 'a>>;
 
+/// What [`Sink::test`] returns.
+pub type Tested<'a> = Pin<Box<dyn Future<Output = Health> + Send + 'a>>;
+
 /// An open backend.
 pub trait Sink: Send + Sync {
     /// Delivers `points`, in one request; `Ok` when the server has accepted all of them.
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a>;
+
+    /// Looks whether it could deliver, without storing or changing anything: for `database test`.
+    fn test(&mut self) -> Tested<'_>;
 
     /// Which of `points` the server has. Asked where a re-send would not overwrite, or an accepted point may be lost.
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
         let _ = points;
         Box::pin(async { Ok(None) })
     }
+
+    /// The daemon stops in good order, and everything that could be sent has been.
+    fn close(&mut self) -> Written<'_> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// What a backend does with points of the past.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum History {
+    /// It takes them in any order.
+    AnyOrder,
+    /// It takes them as long as nothing newer of the same series is there.
+    InOrder,
+    /// It has one value a series, and whatever arrives becomes it: only the newest point may be sent.
+    LatestOnly,
 }
 
 /// How points are named and tagged.
@@ -96,6 +138,8 @@ pub struct SinkKind {
     pub title: &'static str,
     /// Its settings.
     pub keys: &'static [KeySpec],
+    /// What it does with points of the past.
+    pub history: History,
     /// An accepted point can still be lost for so long, if the server is killed. Until then it does not count as delivered, and
     /// then it is asked for. Zero where "accepted" means "stored" and a re-send overwrites.
     pub settle: Duration,

@@ -22,8 +22,9 @@ use serde::Deserialize;
 
 use super::http::{self, Auth, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
-use super::{Asked, Labels, Sink, SinkError, SinkKind, Written};
+use super::{Asked, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
 
+const NAME: &str = "victoriametrics";
 const TITLE: &str = "VictoriaMetrics";
 const URL: &str = "database.victoriametrics.url";
 const USERNAME: &str = "database.victoriametrics.username";
@@ -32,7 +33,8 @@ const TOKEN: &str = "database.victoriametrics.token";
 const TENANT: &str = "database.victoriametrics.tenant";
 
 /// VictoriaMetrics.
-pub const KIND: SinkKind = SinkKind { name: "victoriametrics", title: TITLE, keys: KEYS, settle: SETTLE, open };
+pub const KIND: SinkKind =
+    SinkKind { name: NAME, title: TITLE, keys: KEYS, history: History::AnyOrder, settle: SETTLE, open };
 
 /// In-memory parts reach the disk within 5 s of becoming parts; the longest loss that was measured was 10 s.
 const SETTLE: Duration = Duration::from_secs(15);
@@ -59,6 +61,8 @@ const KEYS: &[KeySpec] = &[
         "",
         "Tenant in a cluster, ACCOUNT or ACCOUNT:PROJECT; empty for a single node.",
     ),
+    http::ca_file("database.victoriametrics.ca_file"),
+    http::gzip("database.victoriametrics.gzip"),
 ];
 
 struct VictoriaMetrics {
@@ -106,7 +110,7 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
         false => None,
     };
     Ok(Box::new(VictoriaMetrics {
-        http: Http::open(URL, &write_url, auth)?,
+        http: Http::open(settings, NAME, auth)?,
         encoder: Encoder::new(TITLE, labels, Backslash::Doubled)?,
         labels: labels.clone(),
         write_url,
@@ -130,6 +134,15 @@ impl Sink for VictoriaMetrics {
 
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
         Box::pin(self.look_up(points))
+    }
+
+    fn test(&mut self) -> Tested<'_> {
+        Box::pin(async {
+            match self.http.post(self.write_url.clone(), Vec::new()).await {
+                Ok(answer) => Health::of_answer(&answer).of_write(&classify(TITLE, &answer)),
+                Err(error) => Health::unknown().of_write(&Err(error)),
+            }
+        })
     }
 }
 
