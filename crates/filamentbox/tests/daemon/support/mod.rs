@@ -106,3 +106,11 @@ pub(crate) fn child_of(daemon: &Daemon) -> String {
 pub(crate) fn signal(process: &str, signal: &str) {
     assert!(Command::new("kill").args([signal, process]).status().expect("kill(1)").success());
 }
+
+#[test]
+fn base64_matches_rfc_4648() {
+    let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
+    for (plain, encoded) in cases {
+        assert_eq!(base64(plain.as_bytes()), encoded);
+    }
+}
