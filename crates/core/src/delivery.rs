@@ -2,9 +2,11 @@
 //!
 //! **Invariants.** It never says [`Next::Send`] before a back-off has ended, unless an orderly stop asks for one last try
 //! ([`Delivery::poll`] with `flush`). [`Alert::Raised`] and [`Alert::Recovered`] take turns: one pair an episode. No failure
-//! drops anything: what the server refuses waits like everything else.
+//! drops anything. Which points of a refused request are at fault, [`bisection`] finds out.
 //!
 //! Not here: the samples (the journal holds them, behind the sink's cursor), the request, the clock, the dice.
+
+pub mod bisection;
 
 use std::time::Duration;
 
