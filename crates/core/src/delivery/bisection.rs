@@ -76,7 +76,7 @@ impl Bisection {
     }
 
     /// The points of the next request; `None` when the batch is decided, or given up.
-    pub fn next(&mut self) -> Option<Range<usize>> {
+    pub fn next_request(&mut self) -> Option<Range<usize>> {
         if self.is_hopeless() {
             return None;
         }
@@ -204,7 +204,7 @@ mod tests {
         }
 
         fn take(&mut self, bisection: &mut Bisection) {
-            while let Some(range) = bisection.next() {
+            while let Some(range) = bisection.next_request() {
                 self.requests += 1;
                 assert!(self.requests < 100_000, "for ever");
                 if range.len() > self.largest {
@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn a_single_point_is_not_set_aside_without_a_sign() {
         let mut bisection = Bisection::new(1, Order::Any);
-        assert_eq!(bisection.next(), Some(0..1));
+        assert_eq!(bisection.next_request(), Some(0..1));
         bisection.rejected("why", false);
-        assert_eq!(bisection.next(), None);
+        assert_eq!(bisection.next_request(), None);
         assert_eq!(bisection.outcome(), Outcome { decided: 0, refused: vec![], hopeless: Some("why".to_owned()) });
         let mut bisection = Bisection::new(1, Order::Any);
         bisection.rejected("too old", true);
@@ -271,7 +271,7 @@ mod tests {
     fn what_the_server_names_needs_no_search() {
         let mut bisection = Bisection::new(10, Order::Any);
         bisection.partly(vec![(3, "a".to_owned()), (7, "b".to_owned()), (10, "not ours".to_owned())]);
-        assert_eq!(bisection.next(), None);
+        assert_eq!(bisection.next_request(), None);
         let outcome = bisection.outcome();
         assert_eq!((indices(&outcome), outcome.decided), (vec![3, 7], 10));
     }
@@ -279,11 +279,11 @@ mod tests {
     #[test]
     fn when_the_server_goes_away_what_it_took_is_decided() {
         let mut bisection = Bisection::new(8, Order::Any);
-        assert_eq!(bisection.next(), Some(0..8));
+        assert_eq!(bisection.next_request(), Some(0..8));
         bisection.rejected("bad", false);
-        assert_eq!(bisection.next(), Some(0..4));
+        assert_eq!(bisection.next_request(), Some(0..4));
         bisection.accepted();
-        assert_eq!(bisection.next(), Some(4..6), "the second half must have the bad one");
+        assert_eq!(bisection.next_request(), Some(4..6), "the second half must have the bad one");
         let outcome = bisection.outcome();
         assert_eq!((outcome.decided, outcome.refused.len()), (4, 0));
     }
@@ -327,7 +327,7 @@ mod tests {
             let mut server = Server::new(bad.iter().copied());
             let mut bisection = Bisection::new(length, Order::Any);
             for _ in 0..stop_after {
-                let Some(range) = bisection.next() else { break };
+                let Some(range) = bisection.next_request() else { break };
                 if bad.range(range.clone()).next().is_some() {
                     bisection.rejected("bad", false);
                 } else {
