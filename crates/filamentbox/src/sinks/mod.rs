@@ -93,6 +93,11 @@ pub trait Sink: Send + Sync {
     /// Looks whether it could deliver, without storing or changing anything: for `database test`.
     fn test(&mut self) -> Tested<'_>;
 
+    /// Host and port of the server, where a connection shows that it is there. `None` where it shows nothing (a proxy in between).
+    fn address(&self) -> Option<(String, u16)> {
+        None
+    }
+
     /// Which of `points` the server has. Asked where a re-send would not overwrite, or an accepted point may be lost.
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
         let _ = points;

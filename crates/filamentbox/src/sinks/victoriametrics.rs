@@ -128,6 +128,10 @@ fn is_tenant(text: &str) -> bool {
 }
 
 impl Sink for VictoriaMetrics {
+    fn address(&self) -> Option<(String, u16)> {
+        self.http.address()
+    }
+
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(self.deliver(points))
     }

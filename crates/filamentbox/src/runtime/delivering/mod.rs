@@ -8,6 +8,7 @@
 //! the second, it is asked first what it has, whenever that is in doubt: after a start, after a request without an answer, after a
 //! loss.
 
+mod probe;
 mod sending;
 mod track;
 
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
+use self::probe::Probe;
 use self::track::{Doubt, Track};
 use super::clock::{Clocks, boottime};
 use super::sink_view::SinkView;
@@ -79,6 +81,8 @@ pub struct Delivering {
     delivers: bool,
     /// When dead letters were last announced.
     letters_told: Option<Monotonic>,
+    /// While the server may be down.
+    probe: Option<Probe>,
 }
 
 /// What came of looking at one track.
@@ -103,7 +107,15 @@ impl Delivering {
     /// A task that has sent nothing yet.
     pub fn new(parts: Parts) -> Self {
         let delivery = Delivery::new(parts.policy);
-        Self { parts, delivery, tracks: Vec::new(), largest: usize::MAX, delivers: false, letters_told: None }
+        Self {
+            parts,
+            delivery,
+            tracks: Vec::new(),
+            largest: usize::MAX,
+            delivers: false,
+            letters_told: None,
+            probe: None,
+        }
     }
 
     /// Delivers until the journal is gone or, after [`Phase::Flushing`], until nothing waits or a try fails.
@@ -117,6 +129,7 @@ impl Delivering {
         let work = self.parts.journal.notified(self.parts.view.name);
         loop {
             let flushing = *self.parts.phase.borrow_and_update() == Phase::Flushing;
+            self.look_for_server().await;
             self.confirm().await?;
             let wait = match self.turn(flushing).await? {
                 Step::Sent => continue,
@@ -125,11 +138,25 @@ impl Delivering {
             };
             let doubtful = self.tracks.iter().any(|track| !track.until_answerable().is_zero());
             let pausing = self.delivery.consecutive_failures() > 0 || doubtful;
+            let wait = self.probe.as_ref().map_or(wait, |probe| wait.min(probe.wait()));
             tokio::select! {
                 () = sleep(wait) => {}
                 () = work.notified(), if !pausing => {}
                 changed = self.parts.phase.changed() => if changed.is_err() { return Ok(()) },
             }
+        }
+    }
+
+    /// A server that was down and is back is tried at once.
+    async fn look_for_server(&mut self) {
+        let Some(probe) = &mut self.probe else { return };
+        match probe.look().await {
+            Some(false) => {}
+            Some(true) => {
+                self.probe = None;
+                self.delivery.reachable_again();
+            }
+            None => self.probe = None,
         }
     }
 
@@ -297,6 +324,7 @@ impl Delivering {
         let failures = self.delivery.consecutive_failures();
         let alert = self.delivery.succeeded();
         self.delivers = true;
+        self.probe = None;
         if failures > 0 {
             info!(backend = self.parts.view.name, failures, "delivers again");
         }
@@ -314,6 +342,10 @@ impl Delivering {
 
     fn fail(&mut self, failure: &SinkError) {
         self.delivers = false;
+        // One outage, one probe; after a failure of another kind, a new one.
+        if self.probe.is_none() && matches!(failure, SinkError::Retry { .. }) {
+            self.probe = self.parts.sink.address().map(Probe::new);
+        }
         self.tracks.iter_mut().for_each(|track| track.lost_before = None);
         let now = self.parts.clocks.read().now;
         let alert = self.delivery.failed(now, &failure.failure(), jitter(now));
