@@ -106,7 +106,12 @@ pub fn latest_max_age(config: &Config) -> Duration {
 impl Delivering {
     /// A task that has sent nothing yet.
     pub fn new(parts: Parts) -> Self {
-        let delivery = Delivery::new(parts.policy);
+        let mut policy = parts.policy;
+        if policy.flush_interval > parts.settle * 2 {
+            // Confirmed, too, within the interval: then the journal need not write what a backend is about to have.
+            policy.flush_interval -= parts.settle;
+        }
+        let delivery = Delivery::new(policy);
         Self {
             parts,
             delivery,
@@ -213,7 +218,9 @@ impl Delivering {
         let backlog = Backlog { waiting: queue.range.end - queue.range.start, oldest };
         let wait = match self.delivery.poll(now, backlog, flushing) {
             Next::Send { .. } if !until_answerable.is_zero() => until_answerable,
-            Next::Send { max } if self.send(index, max.min(self.largest)).await? => return Ok(Step::Sent),
+            Next::Send { max } if self.send(index, queue.range.start, max.min(self.largest)).await? => {
+                return Ok(Step::Sent);
+            }
             Next::Send { .. } => {
                 let retry_at = self.delivery.retry_at().filter(|moment| *moment > now);
                 self.parts.clocks.real_until(retry_at.unwrap_or(now + UNKNOWN_TIME_PAUSE))

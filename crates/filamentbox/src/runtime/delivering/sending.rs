@@ -27,20 +27,34 @@ struct Written {
 }
 
 impl Delivering {
-    /// Sends the oldest waiting points of a track. `false` when nothing could be sent now.
-    pub(super) async fn send(&mut self, index: usize, max: usize) -> Result<bool, Gone> {
+    /// Sends the oldest waiting points of a track, from number `start` on. `false` when nothing could be sent now.
+    pub(super) async fn send(&mut self, index: usize, start: u64, max: usize) -> Result<bool, Gone> {
         if self.parts.history == History::LatestOnly {
             return self.send_latest().await;
         }
         let from = self.tracks[index].position();
-        let Batch { points, range } = self.parts.journal.read(self.parts.view.name, from, max).await?;
+        let (name, journal) = (self.parts.view.name, self.parts.journal.clone());
+        let ahead = self.tracks[index].ahead.take();
+        let Batch { points, range } =
+            match ahead.filter(|batch| batch.range.start == start && batch.points.len() <= max) {
+                Some(batch) => batch,
+                None => journal.read(name, from, max).await?,
+            };
         if points.is_empty() {
             // What waits has no time yet: the wall clock is not known. Or there was only a hole.
             return Ok(from.unwrap_or(range.start) != range.start);
         }
         let now = self.parts.clocks.read().now;
         let count = points.len();
-        let written = self.write(index, points, range.end).await;
+        // After a full batch there is likely another one: the journal reads it while the server works.
+        let next = async {
+            match count == max {
+                true => journal.read(name, Some(range.end), max).await.ok().filter(|batch| !batch.points.is_empty()),
+                false => None,
+            }
+        };
+        let (written, ahead) = tokio::join!(self.write(index, points, range.end), next);
+        self.tracks[index].ahead = ahead;
         let decided = range.start..range.start + written.decided as u64;
         debug!(backend = self.parts.view.name, points = written.decided, "accepted");
         if written.decided > 0 {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use filamentbox_core::sample::Point;
 use filamentbox_core::time::Monotonic;
 
+use crate::journal::Batch;
 use crate::runtime::clock::boottime;
 
 /// What has just arrived at a server is not found at once (VictoriaMetrics: within a second, in one of ten trials more). So long
@@ -43,6 +44,8 @@ pub(super) struct Unconfirmed {
 pub(super) struct Track {
     /// Where a live lane begins; `None` for the track that begins at the cursor.
     pub(super) begin: Option<u64>,
+    /// Read while the last request was under way.
+    pub(super) ahead: Option<Batch>,
     /// Oldest first.
     pub(super) unconfirmed: VecDeque<Unconfirmed>,
     pub(super) doubt: Doubt,
@@ -58,7 +61,15 @@ pub(super) struct Track {
 impl Track {
     /// A track that begins at the cursor (`None`), or a lane.
     pub(super) fn new(begin: Option<u64>, doubt: Doubt) -> Self {
-        Self { begin, unconfirmed: VecDeque::new(), doubt, doubt_since: boottime(), last_sent: None, lost_before: None }
+        Self {
+            begin,
+            ahead: None,
+            unconfirmed: VecDeque::new(),
+            doubt,
+            doubt_since: boottime(),
+            last_sent: None,
+            lost_before: None,
+        }
     }
 
     /// Where to go on; `None` for the cursor.
