@@ -133,7 +133,7 @@ mod tests {
         let names = Names::of(&Labels { measurement: "environment".to_owned(), tags, tag_box: true });
         let points = [point("main", 40.0, Some(1013.25)), point("box-2", 0.0, None)];
         let row = |point| Row { labels: names.labels(point), fields: point_fields(point) };
-        let rows: Vec<Row<'_>> = points.iter().map(|point| row(point)).collect();
+        let rows: Vec<Row<'_>> = points.iter().map(row).collect();
         let mut text = Exposition::default();
         text.rows(&names, &rows);
         let text = String::from_utf8(text.into_bytes()).expect("UTF-8");
@@ -154,8 +154,8 @@ mod tests {
             ("environment_temperature_celsius", "-0.07"),
             ("environment_humidity_percent", "40.00"),
             ("environment_pressure_hectopascals", "1013.25"),
-            ("environment_dew_point_celsius", "-12.00"),
-            ("environment_absolute_humidity_grams_per_cubic_meter", "1.929"),
+            ("environment_dew_point_celsius", "-12.08"),
+            ("environment_absolute_humidity_grams_per_cubic_meter", "1.930"),
             ("filamentbox_heater_on", "1"),
             ("filamentbox_fan_on", "0"),
         ];

@@ -6,7 +6,9 @@ use filamentbox::sinks::{self, Finding, Sink, SinkError, SinkKind};
 use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::UnixTime;
 
-use crate::support::{FaultServer, PASSWORD, PrometheusServer, Server as _, USERNAME, VictoriaServer, points_of};
+use crate::support::{
+    FaultServer, Metric, PASSWORD, PrometheusServer, Server as _, USERNAME, VictoriaServer, points_of,
+};
 
 use super::{all_stored, assert_same, bare_settings, labels, open, point, points as points_from, settings, stored};
 
@@ -61,7 +63,7 @@ fn eight(bytes: &[u8]) -> [u8; 8] {
 }
 
 /// Labels and samples of each series of a request, after a check of everything that the specification demands.
-fn strictly_decoded(body: &[u8]) -> Vec<(String, BTreeMap<String, String>, Vec<(i64, f64)>)> {
+fn strictly_decoded(body: &[u8]) -> Vec<Metric> {
     let request = snap::raw::Decoder::new().decompress_vec(body).expect("a snappy block");
     let mut known = Vec::new();
     let mut decoded = Vec::new();

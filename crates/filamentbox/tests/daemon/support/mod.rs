@@ -13,7 +13,8 @@ mod servers;
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use servers::{
-    InfluxServer, PASSWORD, PrometheusServer, PushgatewayServer, Server, Stored, USERNAME, VictoriaServer, points_of,
+    InfluxServer, Metric, PASSWORD, PrometheusServer, PushgatewayServer, Server, Stored, USERNAME, VictoriaServer,
+    points_of,
 };
 
 use std::io::{Read as _, Write as _};

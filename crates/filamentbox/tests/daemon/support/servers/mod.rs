@@ -6,7 +6,7 @@ mod pushgateway;
 mod victoriametrics;
 
 pub(crate) use influxdb_v1::InfluxServer;
-pub(crate) use prometheus::{PrometheusServer, points_of};
+pub(crate) use prometheus::{Metric, PrometheusServer, points_of};
 pub(crate) use pushgateway::PushgatewayServer;
 pub(crate) use victoriametrics::VictoriaServer;
 
