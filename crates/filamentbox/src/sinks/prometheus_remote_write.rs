@@ -142,7 +142,18 @@ fn read_url(write_url: &Url) -> Option<Url> {
 
 impl Sink for RemoteWrite {
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
-        Box::pin(async move { verdict(&self.post(points).await?) })
+        Box::pin(async move {
+            let refused = match verdict(&self.post(points).await?) {
+                Err(refused @ SinkError::Rejected { lasting: true, .. }) => refused,
+                verdict => return verdict,
+            };
+            // Mimir stores the good ones of what it refuses: when they come again, they are late. So is what came in a request
+            // whose answer was lost. What is there is no loss.
+            match self.look_up(points).await {
+                Ok(Some(held)) if !held.contains(&false) => Ok(()),
+                _ => Err(refused),
+            }
+        })
     }
 
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {

@@ -3,7 +3,8 @@
 use filamentbox::sinks::{self, Finding, SinkError};
 use filamentbox_core::sample::{BoxName, Point};
 
-use crate::support::{PASSWORD, PushgatewayServer, Server as _, USERNAME};
+use crate::keeping::take_samples;
+use crate::support::{Daemon, PASSWORD, PushgatewayServer, Server as _, USERNAME};
 
 use super::{labels, open, point, settings, stored};
 
@@ -73,6 +74,28 @@ async fn pushgateway_refuses_what_contradicts_another_group() {
     assert!(error.to_string().contains("is not a"), "{error}");
     server.request("DELETE", "/metrics/job/strange");
     sink.write(&[point(1)]).await.expect("accepted when the contradiction is gone");
+}
+
+#[test]
+fn pushgateway_has_the_newest_sample_of_a_daemon_until_it_stops() {
+    let Some(server) = PushgatewayServer::start() else { return };
+    let mut daemon = Daemon::new();
+    for (key, value) in server.settings() {
+        daemon.set(&key, &value);
+    }
+    daemon.set("data_collection.flush_interval", "1").set("database.prometheus.delete_on_stop", "true").start();
+    take_samples(&daemon, 12);
+    let totals = daemon.outbox("prometheus")["totals"].clone();
+    let count = |name: &str| totals[name].as_u64().expect("a number");
+    assert!(count("delivered") > 0 && count("superseded") > 0, "{totals}");
+    assert_eq!(count("delivered") + count("superseded") + count("waiting"), count("sampled"), "{totals}");
+    let [newest] = &server.points("environment")[..] else { panic!("one point") };
+    let history = daemon.history();
+    let at = |sample: &serde_json::Value| (sample["timestamp"].as_f64().expect("a time") * 1000.0).round() as i64;
+    let sample = history.iter().find(|sample| at(sample) == newest.ms).expect("a sample of that time");
+    assert_eq!(sample["temperature_c"].as_f64(), newest.fields.get("temperature_c").copied());
+    assert!(daemon.stop().success());
+    assert_eq!(server.groups(), [] as [serde_json::Value; 0]);
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ use filamentbox::sinks::{self, Finding, Sink, SinkError, SinkKind};
 use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::UnixTime;
 
+use crate::keeping::{assert_delivered, take_samples};
 use crate::support::{
-    FaultServer, Metric, PASSWORD, PrometheusServer, Server as _, USERNAME, VictoriaServer, points_of,
+    Daemon, FaultServer, Metric, PASSWORD, PrometheusServer, Server as _, USERNAME, VictoriaServer, points_of,
+    wait_until,
 };
 
 use super::{all_stored, assert_same, bare_settings, labels, open, point, points as points_from, settings, stored};
@@ -181,21 +183,44 @@ async fn prometheus_refuses_late_points_for_good() {
     let points = points_from(0..30);
     sink.write(&points[10..20]).await.expect("accepted");
     sink.write(&points[19..20]).await.expect("the last one again is accepted");
-    let mut different = points[19].clone();
-    different.heater_on = !different.heater_on;
     let two_hours = Point { at: UnixTime::from_millis(points[0].at.millis() - 7_200_000), ..points[0].clone() };
-    for (late, words) in [
-        (&points[5..6], "out of order"),
-        (&points[5..25], "out of order"),
-        (&[different][..], "duplicate sample"),
-        (&[two_hours][..], "out of"),
-    ] {
+    for (late, words) in
+        [(&points[5..6], "out of order"), (&points[5..25], "out of order"), (&[two_hours][..], "out of")]
+    {
         let error = sink.write(late).await.expect_err("too late");
         assert!(matches!(error, SinkError::Rejected { lasting: true, .. }), "{error:?}");
         assert!(error.to_string().contains(words), "{error}");
     }
+    sink.write(&points[12..15]).await.expect("late, but there already: a request whose answer was lost");
     sink.write(&points[20..]).await.expect("accepted");
     assert_same(&server.points("environment"), &all_stored(&points[10..]), "a refused request leaves nothing");
+}
+
+/// The daemon and the server are killed in turn, and requests arrive whose answers do not.
+#[test]
+fn prometheus_holds_every_sample_of_a_daemon_once() {
+    let Some(mut server) = PrometheusServer::start() else { return };
+    let mut daemon = Daemon::new();
+    for (key, value) in server.settings() {
+        daemon.set(&key, &value);
+    }
+    daemon.set("data_collection.flush_interval", "1").set("retry.backoff_base", "0.2").set("retry.backoff_max", "1");
+    daemon.start();
+    for _ in 0..2 {
+        take_samples(&daemon, 6);
+        server.kill();
+        take_samples(&daemon, 6);
+        daemon.kill();
+        server.restart();
+        daemon.start();
+    }
+    take_samples(&daemon, 4);
+    let totals = || daemon.outbox("prometheus_remote_write")["totals"].clone();
+    let goal = totals()["sampled"].as_u64();
+    wait_until("everything is delivered", || totals()["delivered"].as_u64() >= goal);
+    assert_eq!(totals()["dead_letter"], 0);
+    daemon.stop();
+    assert_delivered(&daemon, &server, "Prometheus");
 }
 
 #[tokio::test]
