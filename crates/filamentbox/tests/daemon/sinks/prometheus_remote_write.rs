@@ -8,7 +8,7 @@ use filamentbox_core::time::UnixTime;
 
 use crate::keeping::{assert_delivered, take_samples};
 use crate::support::{
-    Daemon, FaultServer, Metric, PASSWORD, PrometheusServer, Server as _, USERNAME, VictoriaServer, points_of,
+    Daemon, Fault, FaultServer, Metric, PASSWORD, PrometheusServer, Server as _, USERNAME, VictoriaServer, points_of,
     wait_until,
 };
 
@@ -236,6 +236,35 @@ async fn prometheus_with_a_window_takes_points_in_any_order_and_once() {
     let error = sink.write(&[eight_days]).await.expect_err("older than the window");
     assert!(matches!(error, SinkError::Rejected { lasting: true, .. }), "{error:?}");
     assert!(error.to_string().contains("too old"), "{error}");
+}
+
+/// Mimir stores the good samples of a request and refuses it; they are found where Mimir answers queries.
+#[tokio::test]
+async fn mimir_is_asked_what_it_stored_of_a_refused_request() {
+    let refused = || {
+        let words = "failed pushing to ingester: the sample has been rejected (err-mimir-sample-out-of-order)";
+        Fault::Answer(400, "", words.to_owned())
+    };
+    let points = points_from(0..3);
+    let found = |points: &[Point]| {
+        let values: Vec<_> = points.iter().map(|point| serde_json::json!([point.at.seconds(), "1"])).collect();
+        let series = serde_json::json!({ "metric": { "__name__": "x", "cluster": "added" }, "values": values });
+        let answer = serde_json::json!({ "status": "success", "data": { "resultType": "matrix", "result": [series] } });
+        Fault::Answer(200, "", answer.to_string())
+    };
+    let forbidden = Fault::Answer(403, "", "the token has no metrics:read".to_owned());
+    let double = FaultServer::start([refused(), found(&points), refused(), found(&points[1..]), refused(), forbidden]);
+    let url = format!("{}/api/v1/push", double.url());
+    let mut sink = open(kind(), &bare_settings(kind(), &url, &[("database.prometheus_remote_write.tenant", "team")]));
+    assert_eq!(sink.write(&points).await, Ok(()), "all of them are there");
+    for case in ["one is missing", "nobody may ask"] {
+        let error = sink.write(&points).await.expect_err(case);
+        assert!(matches!(error, SinkError::Rejected { lasting: true, .. }), "{case}: {error:?}");
+        assert!(error.to_string().contains("err-mimir-sample-out-of-order"), "{case}: {error}");
+    }
+    let asked = &double.requests()[1];
+    assert!(asked.starts_with("GET /prometheus/api/v1/query?query="), "{asked}");
+    assert!(asked.to_lowercase().contains("x-scope-orgid: team\r\n"), "{asked}");
 }
 
 #[tokio::test]
