@@ -34,6 +34,7 @@ use super::supervisor::{Fate, Notice, spawn};
 use super::trace::Trace;
 use super::{Options, Running};
 use crate::cli::RELAY_FILE;
+use crate::exposition::Names;
 use crate::journal::{self, Handle, Intake};
 use crate::sinks::{self, Labels};
 use crate::web::Daemon;
@@ -205,6 +206,7 @@ impl Start {
             control: control.clone(),
             journal: journal.clone(),
             sinks: tasks.iter().map(|task| task.view.clone()).collect(),
+            names: Arc::new(Names::of(&Labels::of(self.config()))),
             started: self.clocks.read().now,
             simulated: self.simulation.is_some(),
             clocks: self.clocks,

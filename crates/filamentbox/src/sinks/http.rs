@@ -70,6 +70,24 @@ pub(super) fn basic(settings: &Settings, username_key: &str, password_key: &str)
     }
 }
 
+/// Like [`basic`], or a bearer token in its place, under the key `token_key`.
+pub(super) fn basic_or_token(
+    settings: &Settings,
+    username_key: &str,
+    password_key: &str,
+    token_key: &str,
+) -> Result<Auth, ConfigError> {
+    let token = settings.text(token_key).to_owned();
+    match (token.is_empty(), basic(settings, username_key, password_key)?) {
+        (true, basic) => Ok(basic),
+        (false, Auth::Nobody) => Ok(Auth::Bearer { token }),
+        (false, _) => {
+            let problem = "a token and a user name are not allowed together; leave one of them empty".to_owned();
+            Err(ConfigError { key: format!("{token_key}, {username_key}"), problem })
+        }
+    }
+}
+
 /// The key of a file with further certificate authorities: each HTTP backend has one, `database.NAME.ca_file`.
 pub(super) const fn ca_file(key: &'static str) -> KeySpec {
     KeySpec::new(

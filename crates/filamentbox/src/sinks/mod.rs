@@ -9,6 +9,8 @@ mod health;
 mod http;
 pub mod influxdb_v1;
 pub mod line_protocol;
+pub mod prometheus;
+pub mod prometheus_remote_write;
 pub mod victoriametrics;
 
 pub use health::{Finding, Health};
@@ -153,7 +155,8 @@ pub struct SinkKind {
 }
 
 /// Every kind of backend.
-pub const SINKS: &[SinkKind] = &[influxdb_v1::KIND, victoriametrics::KIND];
+pub const SINKS: &[SinkKind] =
+    &[influxdb_v1::KIND, prometheus::KIND, prometheus_remote_write::KIND, victoriametrics::KIND];
 
 const NAMES: [&str; SINKS.len() + 1] = {
     let mut names = ["none"; SINKS.len() + 1];

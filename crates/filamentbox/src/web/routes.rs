@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Daemon, dto, history};
+use super::{Daemon, dto, history, metrics};
 use crate::journal::{Chosen, Gone};
 use crate::runtime::control::ControlInput;
 
@@ -62,7 +62,7 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> axum::extract::FromRequestP
 }
 
 /// The journal's answer, unless it takes too long.
-async fn within<T>(answer: impl Future<Output = Result<T, Gone>>) -> Result<T, Gone> {
+pub(super) async fn within<T>(answer: impl Future<Output = Result<T, Gone>>) -> Result<T, Gone> {
     tokio::time::timeout(JOURNAL_MAX, answer).await.unwrap_or(Err(Gone))
 }
 
@@ -83,6 +83,7 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/api/database/deadletters/{action}", post(change_letters))
         .route("/api/events", get(events))
         .route("/api/history/export", get(export))
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(health))
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
         .method_not_allowed_fallback(async || {

@@ -12,7 +12,10 @@ mod servers;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
-pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, VictoriaServer};
+pub(crate) use servers::{
+    InfluxServer, Metric, PASSWORD, PrometheusServer, PushgatewayServer, Server, Stored, USERNAME, VictoriaServer,
+    points_of,
+};
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
