@@ -152,6 +152,10 @@ fn path_part(name: &str, value: &str) -> String {
 }
 
 impl Sink for Pushgateway {
+    fn address(&self) -> Option<(String, u16)> {
+        self.http.address()
+    }
+
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(async move {
             if points.is_empty() {

@@ -141,6 +141,10 @@ fn read_url(write_url: &Url) -> Option<Url> {
 }
 
 impl Sink for RemoteWrite {
+    fn address(&self) -> Option<(String, u16)> {
+        self.http.address()
+    }
+
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(async move {
             let refused = match verdict(&self.post(points).await?) {
