@@ -1,13 +1,12 @@
 //! HTTP for the sinks: one client a sink, limits on everything, and what an answer means.
 //!
 //! The client speaks HTTP/1.1, follows no redirect (so no password goes to another server), repeats nothing by itself, keeps one
-//! idle connection, and uses the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`). TLS comes from rustls
-//! with ring, and the certificates from the operating system, with the owner's own on top; all are loaded only for an `https` URL.
+//! idle connection, and uses the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), but never for a
+//! server on this machine. What is trusted over TLS is in `tls.rs`.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
@@ -16,9 +15,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode, Url};
-use rustls::crypto::{CryptoProvider, ring};
 
-use super::SinkError;
+use super::secrets::Secrets;
+use super::{SinkError, tls};
 
 /// A server that does not even open a connection in this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,18 +38,6 @@ pub(super) enum Auth {
     Nobody,
     Basic { username: String, password: String },
     Bearer { token: String },
-}
-
-impl Auth {
-    /// `text` without the password or token: some proxies repeat a whole request in their error page.
-    fn redact(&self, text: &str) -> String {
-        let secret = match self {
-            Self::Nobody => "",
-            Self::Basic { password, .. } => password,
-            Self::Bearer { token } => token,
-        };
-        if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
-    }
 }
 
 /// The authentication of a sink whose user name and password are under these keys.
@@ -105,8 +92,12 @@ pub(super) fn endpoint(settings: &Settings, key: &str, path: &str) -> Result<Url
 pub(super) struct Http {
     client: Client,
     auth: Auth,
+    /// What no reason may show: some servers and proxies repeat a request in their refusal.
+    secrets: Secrets,
     /// Scheme, host and port, for reasons.
     server: String,
+    /// The setting with further authorities, for reasons.
+    ca_key: String,
     /// Whether bodies are compressed.
     gzip: bool,
 }
@@ -146,26 +137,14 @@ impl Http {
         connect: Duration,
         total: Duration,
     ) -> Result<Self, ConfigError> {
-        // An error means that another thread was first, with the same provider.
-        let _ = ring::default_provider().install_default();
         let (url_key, ca_key) = (format!("database.{name}.url"), format!("database.{name}.ca_file"));
         let url = endpoint(settings, &url_key, "")?;
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(connect)
-            .timeout(total)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(1)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never());
-        if url.scheme() == "http" {
-            builder = builder.tls_backend_preconfigured(no_tls());
-        } else {
-            builder = builder.tls_certs_merge(certificates(settings.text(&ca_key), &ca_key)?);
-        }
-        let client = builder.build().map_err(|error| {
-            let problem = format!("{:?} cannot be used: {}", url.as_str(), causes(&error));
-            ConfigError { key: url_key, problem }
+        let ca_file = settings.text(&ca_key);
+        let authorities = if url.scheme() == "https" { tls::authorities(ca_file, &ca_key)? } else { Vec::new() };
+        let client = client(&url, authorities, connect, total).map_err(|error| {
+            let (key, value) = if ca_file.is_empty() { (url_key, url.as_str()) } else { (ca_key.clone(), ca_file) };
+            let problem = format!("{value:?} cannot be used: {}; {}", causes(&error), tls::NO_AUTHORITY);
+            ConfigError { key, problem }
         })?;
         let gzip_key = format!("database.{name}.gzip");
         let gzip = match settings.get(&gzip_key).map(|_| settings.text(&gzip_key)) {
@@ -173,7 +152,8 @@ impl Http {
             Some("auto") => !is_loopback(&url),
             _ => false,
         };
-        Ok(Self { client, auth, server: url.origin().ascii_serialization(), gzip })
+        let secrets = Secrets::of(&auth);
+        Ok(Self { client, auth, secrets, server: url.origin().ascii_serialization(), ca_key, gzip })
     }
 
     /// Posts `body` to `url`. Every answer is `Ok`, whatever its status.
@@ -221,45 +201,63 @@ impl Http {
                 Err(error) => return Err(self.lost(error)),
             }
         }
-        let body = self.auth.redact(&String::from_utf8_lossy(&body));
+        let body = self.secrets.redact(&String::from_utf8_lossy(&body));
         Ok(Answer { status: status.as_u16(), retry_after, headers, body })
     }
 
     fn lost(&self, error: reqwest::Error) -> SinkError {
-        let what = match (error.is_timeout(), error.is_connect()) {
-            (true, true) => "cannot connect to",
-            (true, false) => "no answer in time from",
-            (false, true) => "cannot connect to",
-            (false, false) => "lost the connection to",
-        };
-        let reason = format!("{what} {}: {}", self.server, causes(&error.without_url()));
-        SinkError::Retry { reason: tidy(&self.auth.redact(&reason)), after: None }
+        let reason = trouble(error, &self.server, &self.ca_key);
+        SinkError::Retry { reason: tidy(&self.secrets.redact(&reason)), after: None }
     }
 }
 
-/// TLS settings that trust nobody, for a client that never uses TLS: reading the system's certificates costs
-/// 0.4 MB and, unoptimised on a desktop, 20 ms.
-pub(crate) fn no_tls() -> rustls::ClientConfig {
-    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default versions")
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
-}
-
-/// The certificates in the PEM file `path`, the value of `key`; none when it is not set.
-fn certificates(path: &str, key: &str) -> Result<Vec<Certificate>, ConfigError> {
-    if path.is_empty() {
-        return Ok(Vec::new());
-    }
-    let refused = |why: String| ConfigError {
-        key: key.to_owned(),
-        problem: format!("{path:?} is not allowed ({why}); allowed: a readable PEM file with at least one certificate"),
+/// A client with the rules of this file, for `url` and others on its server.
+pub(crate) fn client(
+    url: &Url,
+    authorities: Vec<Certificate>,
+    connect: Duration,
+    total: Duration,
+) -> reqwest::Result<Client> {
+    tls::use_ring();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(connect)
+        .timeout(total)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(1)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never());
+    let local = is_loopback(url);
+    let builder = if local { builder.no_proxy() } else { builder };
+    let needs_tls = url.scheme() == "https" || (!local && is_proxy_behind_tls());
+    let builder = match needs_tls {
+        true => builder.tls_certs_merge(authorities),
+        false => builder.tls_backend_preconfigured(tls::no_tls()),
     };
-    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| refused(causes(&error)))?;
-    if certificates.is_empty() { Err(refused("there is no certificate in it".to_owned())) } else { Ok(certificates) }
+    builder.build()
+}
+
+/// Whether the way to a plain server leads through a proxy that is spoken to over TLS.
+fn is_proxy_behind_tls() -> bool {
+    ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .any(|proxy| proxy.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")))
+}
+
+/// Why there was no answer of `server` (scheme, host and port). `ca_key` is the setting that can hold its authority.
+pub(crate) fn trouble(error: reqwest::Error, server: &str, ca_key: &str) -> String {
+    let (is_timeout, is_connect) = (error.is_timeout(), error.is_connect());
+    let error = error.without_url();
+    if let Some(reason) = tls::distrust(&error, server, ca_key) {
+        return reason;
+    }
+    let what = match (is_timeout, is_connect) {
+        (_, true) => "cannot connect to",
+        (true, false) => "no answer in time from",
+        (false, false) => "lost the connection to",
+    };
+    format!("{what} {server}: {}", causes(&error))
 }
 
 /// Whether the server is on this machine, where compressing costs more than it saves.
@@ -285,6 +283,12 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
         300..=399 => Err(SinkError::Misconfigured {
             reason: format!("{reason} (a redirect; the setting url must lead to the server itself)"),
         }),
+        400 if is_plain_to_tls(&answer.body) => Err(SinkError::Misconfigured {
+            reason: format!("{reason} (the setting url must begin with https://)"),
+        }),
+        407 => Err(SinkError::Misconfigured {
+            reason: format!("{reason} (a proxy: give its user name and password in HTTP_PROXY, http://USER:PASSWORD@HOST:PORT)"),
+        }),
         401 => {
             Err(SinkError::Misconfigured { reason: format!("{reason} (check user name and password, or the token)") })
         }
@@ -294,6 +298,11 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
         500..=599 if answer.status != 501 => Err(SinkError::Retry { reason, after: answer.retry_after }),
         _ => Err(SinkError::Rejected { reason, lasting: false }),
     }
+}
+
+/// The words of Go's and nginx's servers for a request without TLS to a port with it.
+fn is_plain_to_tls(body: &str) -> bool {
+    ["HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port"].iter().any(|words| body.contains(words))
 }
 
 /// An answer in words.
@@ -333,13 +342,19 @@ fn tidy(text: &str) -> String {
     }
 }
 
-/// An error with its causes: reqwest's own text is only "error sending request".
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
+/// An error's causes; those of reqwest's own words that say nothing to a person are left out.
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut cause = Some(error);
     while let Some(error) = cause {
-        let _infallible = write!(text, ": {error}");
+        let words = error.to_string();
+        let says_nothing = words == "error sending request" || words.starts_with("client error (");
         cause = error.source();
+        if says_nothing && cause.is_some() {
+            continue;
+        }
+        let separator = if text.is_empty() { "" } else { ": " };
+        let _infallible = write!(text, "{separator}{words}");
     }
     text
 }
@@ -405,14 +420,6 @@ mod tests {
         assert!(reason(&"ä".repeat(301)).ends_with("ä…"));
         assert_eq!(tidy(&"ä".repeat(300)).chars().count(), 300);
         assert_eq!(tidy(&"ä".repeat(301)).chars().count(), 301, "300 and the ellipsis");
-    }
-
-    #[test]
-    fn a_secret_is_never_repeated() {
-        let basic = Auth::Basic { username: "ann".to_owned(), password: "hunter2".to_owned() };
-        assert_eq!(basic.redact("ann:hunter2 is wrong"), "ann:*** is wrong");
-        assert_eq!(Auth::Bearer { token: "t0k".to_owned() }.redact("Bearer t0k"), "Bearer ***");
-        assert_eq!(Auth::Nobody.redact("text"), "text");
     }
 
     #[test]
