@@ -19,6 +19,7 @@ use tracing::{debug, error, info, warn};
 
 use super::clock::{Clocks, boottime};
 use super::sink_view::SinkView;
+use crate::alerts::{AlertEvent, Alerts};
 use crate::journal::{Account, Gone, Handle};
 use crate::sinks::{Sink, SinkError};
 
@@ -52,6 +53,8 @@ pub struct Delivering {
     pub clocks: Arc<Clocks>,
     /// Batching, retries, alarm.
     pub delivery: Delivery,
+    /// Who is told when it fails for long, and when it works again.
+    pub alerts: Alerts,
     /// The way the daemon goes.
     pub phase: watch::Receiver<Phase>,
     /// Batches that the server has accepted and may still lose.
@@ -136,10 +139,11 @@ impl Delivering {
     /// What waits to be sent: unconfirmed points wait for something else.
     fn backlog(&self, account: &Account) -> Backlog {
         let unconfirmed: u64 = self.unconfirmed.iter().map(|batch| batch.count).sum();
-        self.view.change(|status| status.unconfirmed = unconfirmed);
+        let waiting = account.waiting.saturating_sub(unconfirmed);
+        self.view.change(|status| (status.unconfirmed, status.waiting) = (unconfirmed, waiting));
         // Everything taken before the last accepted request went with it, or with those before it.
         let oldest = if self.unconfirmed.is_empty() { account.oldest_taken } else { self.last_sent };
-        Backlog { waiting: account.waiting.saturating_sub(unconfirmed), oldest }
+        Backlog { waiting, oldest }
     }
 
     /// Sends the oldest waiting points. `false` when nothing could be sent now.
@@ -277,21 +281,24 @@ impl Delivering {
         if failures > 0 {
             info!(backend = self.view.name, failures, "delivers again");
         }
+        let wall = self.clocks.read().wall;
         if alert == Some(Alert::Recovered) {
             self.event(Severity::Info, format!("{} delivers again", self.view.name));
+            self.alerts.raise(self.view.alert(AlertEvent::BackendRecovered, wall));
         }
-        let wall = self.clocks.read().wall;
         self.view.change(|status| {
             status.connected = Some(true);
             status.consecutive_failures = 0;
             status.last_write = wall;
             status.last_error = None;
+            status.failing_since = None;
         });
     }
 
     fn fail(&mut self, failure: &SinkError) {
         self.lost_before = None;
-        let now = self.clocks.read().now;
+        let clock = self.clocks.read();
+        let now = clock.now;
         let alert = self.delivery.failed(now, &failure.failure(), jitter(now));
         let failures = self.delivery.consecutive_failures();
         let name = self.view.name;
@@ -307,7 +314,11 @@ impl Delivering {
             status.connected = Some(false);
             status.consecutive_failures = failures;
             status.last_error = Some(failure.to_string());
+            status.failing_since = if failures == 1 { clock.wall } else { status.failing_since };
         });
+        if alert == Some(Alert::Raised) {
+            self.alerts.raise(self.view.alert(AlertEvent::BackendFailing, clock.wall));
+        }
     }
 
     fn event(&self, severity: Severity, text: String) {

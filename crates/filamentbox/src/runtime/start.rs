@@ -35,6 +35,7 @@ use super::sink_view::SinkView;
 use super::supervisor::{Fate, Notice, spawn};
 use super::trace::Trace;
 use super::{Options, Running};
+use crate::alerts::{self, Alerts};
 use crate::cli::RELAY_FILE;
 use crate::journal::{self, Handle, Intake};
 use crate::sinks::{self, Labels};
@@ -51,6 +52,7 @@ struct Start {
     options: Options,
     clocks: Arc<Clocks>,
     notices: Sender<Notice>,
+    alerts: Alerts,
     simulation: Option<SimulatedBox>,
 }
 
@@ -80,7 +82,8 @@ pub fn start(options: Options) -> Result<Running> {
     let journal_path = folder.path().join(&options.loaded.config.journal_path);
     let clocks = Arc::new(make_clocks(&options, &journal_path));
     let simulation = make_simulation(&options, &clocks);
-    let start = Start { options, clocks, notices: notice_sender, simulation };
+    let alerts = start_alerts(&options, &notice_sender)?;
+    let start = Start { options, clocks, notices: notice_sender, alerts, simulation };
 
     let (intake, journal) = start.journal(journal_path)?;
     let (control, snapshots) = start.control(plan, guard, intake)?;
@@ -225,7 +228,7 @@ impl Start {
             let view = SinkView::new(kind.name);
             let (settings, labels) = (self.options.loaded.settings.clone(), labels.clone());
             let (journal, clocks, phase) = (journal.clone(), self.clocks.clone(), phase.clone());
-            let (policy, task_view) = (policy(config), view.clone());
+            let (policy, task_view, alerts) = (policy(config), view.clone(), self.alerts.clone());
             let make = move || {
                 Ok(Delivering {
                     view: task_view.clone(),
@@ -233,6 +236,7 @@ impl Start {
                     journal: journal.clone(),
                     clocks: clocks.clone(),
                     delivery: Delivery::new(policy),
+                    alerts: alerts.clone(),
                     phase: phase.clone(),
                     settle: kind.settle,
                     unconfirmed: VecDeque::new(),
@@ -268,6 +272,15 @@ fn guard_plan(options: &Options, data_dir: &Path) -> Result<Plan> {
 /// The guard, where there is an output to hold. Without it the daemon measures and keeps, and refuses heat.
 fn start_guard(plan: &Plan) -> Result<Option<GuardLink>, GuardLost> {
     if plan.slots.is_empty() { Ok(None) } else { GuardLink::start(plan).map(Some) }
+}
+
+/// The way to the alert hooks, and their thread, where there are any.
+fn start_alerts(options: &Options, notices: &Sender<Notice>) -> Result<Alerts> {
+    let (alerts, hooks) = alerts::open(&options.loaded.settings);
+    if let Some(mut hooks) = hooks {
+        spawn("alerts", Fate::Restart, notices.clone(), move || hooks.run())?;
+    }
+    Ok(alerts)
 }
 
 fn is_simulated(config: &Config) -> bool {

@@ -283,11 +283,13 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
         300..=399 => Err(SinkError::Misconfigured {
             reason: format!("{reason} (a redirect; the setting url must lead to the server itself)"),
         }),
-        400 if is_plain_to_tls(&answer.body) => Err(SinkError::Misconfigured {
-            reason: format!("{reason} (the setting url must begin with https://)"),
-        }),
+        400 if is_plain_to_tls(&answer.body) => {
+            Err(SinkError::Misconfigured { reason: format!("{reason} (the setting url must begin with https://)") })
+        }
         407 => Err(SinkError::Misconfigured {
-            reason: format!("{reason} (a proxy: give its user name and password in HTTP_PROXY, http://USER:PASSWORD@HOST:PORT)"),
+            reason: format!(
+                "{reason} (a proxy: give its user name and password in HTTP_PROXY, http://USER:PASSWORD@HOST:PORT)"
+            ),
         }),
         401 => {
             Err(SinkError::Misconfigured { reason: format!("{reason} (check user name and password, or the token)") })
@@ -302,7 +304,9 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
 
 /// The words of Go's and nginx's servers for a request without TLS to a port with it.
 fn is_plain_to_tls(body: &str) -> bool {
-    ["HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port"].iter().any(|words| body.contains(words))
+    ["HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port"]
+        .iter()
+        .any(|words| body.contains(words))
 }
 
 /// An answer in words.
