@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -25,6 +26,25 @@ const PREFIX: &str = "FILAMENTBOX_ALERT_";
 const HANDED_ON: [&str; 3] = ["PATH", "LANG", "HOME"];
 /// Where programs are looked for when the daemon has no `PATH`.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// The process group that runs now, if any.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Running(Arc<Mutex<Option<Pid>>>);
+
+impl Running {
+    fn set(&self, group: Option<Pid>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = group;
+    }
+
+    /// Ends it.
+    pub(super) fn end(&self) {
+        let group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(group) = *group {
+            // It fails only when the whole group is gone already.
+            let _gone = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
 
 /// A program with its arguments.
 #[derive(PartialEq, Eq, Debug)]
@@ -68,7 +88,7 @@ impl Program {
     }
 
     /// Runs it with the alert's `fields`, for `limit` at most.
-    pub(super) fn run(&self, fields: &Map<String, Value>, limit: Duration) -> Result<(), HookError> {
+    pub(super) fn run(&self, fields: &Map<String, Value>, limit: Duration, running: &Running) -> Result<(), HookError> {
         let mut command = Command::new(&self.name);
         command.args(&self.arguments).env_clear().envs(environment()).envs(variables(fields));
         // A group of its own: what it starts ends with it.
@@ -78,10 +98,13 @@ impl Program {
             // Some hundred bytes always fit into the pipe. A program that does not read them is none the worse.
             let _unread = writeln!(stdin, "{}", Value::Object(fields.clone()));
         }
+        running.set(id(&child).ok());
         let ended = wait(&child, limit);
         if !matches!(ended, Ok(true)) {
-            end(&child);
+            running.end();
         }
+        // From here on its id may be another's.
+        running.set(None);
         let status = child.wait().map_err(HookError::Wait)?;
         match ended.map_err(HookError::Wait)? {
             false => Err(HookError::Late),
@@ -104,13 +127,6 @@ fn wait(child: &Child, limit: Duration) -> io::Result<bool> {
             Ok(_) => return Ok(true),
             Err(problem) => return Err(problem.into()),
         }
-    }
-}
-
-fn end(child: &Child) {
-    if let Ok(group) = id(child) {
-        // It fails only when the whole group is gone already.
-        let _gone = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -155,7 +171,7 @@ mod tests {
             name: "sh".to_owned(),
             arguments: vec!["-c".to_owned(), script.to_owned(), "sh".to_owned(), file.display().to_string()],
         };
-        let outcome = program.run(&alert().fields("box"), Duration::from_secs(20));
+        let outcome = program.run(&alert().fields("box"), Duration::from_secs(20), &Running::default());
         (std::fs::read_to_string(file).unwrap_or_default(), outcome)
     }
 
@@ -192,18 +208,17 @@ mod tests {
         let absent = program("/nowhere/at/all");
         assert!(!absent.is_there() && program("sh").is_there() && program("/bin/sh").is_there());
         assert!(!program("/etc/passwd").is_there() && !program("/bin").is_there());
-        let outcome = absent.run(&alert().fields("box"), Duration::from_secs(20));
+        let outcome = absent.run(&alert().fields("box"), Duration::from_secs(20), &Running::default());
         assert!(matches!(outcome, Err(HookError::Start(_))), "{outcome:?}");
     }
 
-    /// The child of the shell has inherited the pipe's other end: it is closed when both have ended.
     #[test]
     fn a_program_that_hangs_is_ended_with_all_that_it_has_started() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let pid_file = folder.path().join("pid").display().to_string();
         let script = format!("sleep 600 & echo $! > {pid_file}; wait");
         let program = Program { name: "sh".to_owned(), arguments: vec!["-c".to_owned(), script] };
-        let outcome = program.run(&alert().fields("box"), Duration::from_secs(1));
+        let outcome = program.run(&alert().fields("box"), Duration::from_secs(1), &Running::default());
         assert!(matches!(outcome, Err(HookError::Late)), "{outcome:?}");
         let child = std::fs::read_to_string(&pid_file).expect("the child's id");
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();

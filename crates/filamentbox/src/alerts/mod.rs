@@ -15,7 +15,7 @@ use filamentbox_core::time::UnixTime;
 use serde_json::{Map, Value, json};
 use tracing::{debug, warn};
 
-use self::command::Program;
+use self::command::{Program, Running};
 use self::webhook::Webhook;
 
 /// A hook that takes longer is ended.
@@ -37,7 +37,14 @@ pub const KEYS: &[KeySpec] = &[
          The alert comes as JSON on its standard input and as FILAMENTBOX_ALERT_EVENT, _BACKEND, _REASON and so on. No shell is \
          used; quotes work as in one.",
     ),
-    KeySpec::new(WEBHOOK_URL, Kind::Url, "", "", "A URL that gets the same alert as JSON in a POST request."),
+    KeySpec::new(
+        WEBHOOK_URL,
+        // Whoever has the URL of a webhook can use it.
+        Kind::Secret,
+        "",
+        "",
+        "An http or https URL that gets the same alert as JSON in a POST request. A secret, because most webhooks need no other.",
+    ),
 ];
 
 /// What has happened.
@@ -107,6 +114,7 @@ impl Alert {
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
     queue: Option<SyncSender<Alert>>,
+    running: Running,
 }
 
 impl Alerts {
@@ -116,6 +124,11 @@ impl Alerts {
         if let Err(TrySendError::Full(alert) | TrySendError::Disconnected(alert)) = queue.try_send(alert) {
             warn!(event = alert.event.name(), "the alert hooks are behind; they do not get this alert");
         }
+    }
+
+    /// Ends a program that runs, for the end of the daemon.
+    pub fn end(&self) {
+        self.running.end();
     }
 }
 
@@ -140,6 +153,7 @@ pub struct Hooks {
     webhook: Option<Webhook>,
     host: String,
     alerts: Receiver<Alert>,
+    running: Running,
 }
 
 /// What keeps the hooks from being used.
@@ -160,7 +174,9 @@ pub fn open(settings: &Settings) -> (Alerts, Option<Hooks>) {
     }
     let (queue, alerts) = sync_channel(QUEUE);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-    (Alerts { queue: Some(queue) }, Some(Hooks { program, webhook, host, alerts }))
+    let running = Running::default();
+    let hooks = Hooks { program, webhook, host, alerts, running: running.clone() };
+    (Alerts { queue: Some(queue), running }, Some(hooks))
 }
 
 impl Hooks {
@@ -171,7 +187,7 @@ impl Hooks {
         }
         while let Ok(alert) = self.alerts.recv() {
             let (event, fields) = (alert.event.name(), alert.fields(&self.host));
-            let program = self.program.as_ref().map(|program| (COMMAND, program.run(&fields, LIMIT)));
+            let program = self.program.as_ref().map(|program| (COMMAND, program.run(&fields, LIMIT, &self.running)));
             tell(event, program);
             tell(event, self.webhook.as_ref().map(|webhook| (WEBHOOK_URL, webhook.post(&fields))));
         }
@@ -242,5 +258,10 @@ mod tests {
         let errors = check(&settings(&[(COMMAND, "/bin/mail -s 'a b")]));
         assert_eq!((errors.len(), errors[0].key.as_str()), (1, COMMAND));
         assert!(errors[0].problem.contains("quote"), "{}", errors[0]);
+        for bad in ["ftp://h/secret", "h/secret", "http:///secret?"] {
+            let errors = check(&settings(&[(WEBHOOK_URL, bad)]));
+            assert!(bad.starts_with("http") || errors[0].key == WEBHOOK_URL, "{bad}");
+            assert!(errors.iter().all(|error| !error.to_string().contains("secret")), "{errors:?}");
+        }
     }
 }

@@ -26,10 +26,13 @@ impl Webhook {
         if text.is_empty() {
             return Ok(None);
         }
-        let url = Url::parse(text).map_err(|error| {
-            format!("this URL is not allowed ({error}); allowed: http://HOST[:PORT][/PATH] or https://...")
-        })?;
-        Ok(Some(Self { url }))
+        let refused =
+            |why: &str| format!("the value is not allowed ({why}); allowed: http://HOST[:PORT][/PATH] or https://...");
+        let url = Url::parse(text).map_err(|error| refused(&error.to_string()))?;
+        match url.scheme() {
+            "http" | "https" => Ok(Some(Self { url })),
+            _ => Err(refused("another scheme")),
+        }
     }
 
     /// Sends the alert's `fields`.

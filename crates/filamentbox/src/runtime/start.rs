@@ -83,14 +83,14 @@ pub fn start(options: Options) -> Result<Running> {
     let clocks = Arc::new(make_clocks(&options, &journal_path));
     let simulation = make_simulation(&options, &clocks);
     let alerts = start_alerts(&options, &notice_sender)?;
-    let start = Start { options, clocks, notices: notice_sender, alerts, simulation };
+    let start = Start { options, clocks, notices: notice_sender, alerts: alerts.clone(), simulation };
 
     let (intake, journal) = start.journal(journal_path)?;
     let (control, snapshots) = start.control(plan, guard, intake)?;
     let sensors = start.sensors(&control)?;
     let phase = start.net(listener, &control, snapshots, journal)?;
     started.store(true, Ordering::SeqCst);
-    Ok(Running { control, sensors, phase, notices, socket, _folder: folder })
+    Ok(Running { control, sensors, phase, notices, socket, alerts, _folder: folder })
 }
 
 impl Start {

@@ -140,7 +140,7 @@ impl Http {
         let (url_key, ca_key) = (format!("database.{name}.url"), format!("database.{name}.ca_file"));
         let url = endpoint(settings, &url_key, "")?;
         let ca_file = settings.text(&ca_key);
-        let authorities = if url.scheme() == "https" { tls::authorities(ca_file, &ca_key)? } else { Vec::new() };
+        let authorities = tls::authorities(ca_file, &ca_key)?;
         let client = client(&url, authorities, connect, total).map_err(|error| {
             let (key, value) = if ca_file.is_empty() { (url_key, url.as_str()) } else { (ca_key.clone(), ca_file) };
             let problem = format!("{value:?} cannot be used: {}; {}", causes(&error), tls::NO_AUTHORITY);
@@ -257,7 +257,9 @@ pub(crate) fn trouble(error: reqwest::Error, server: &str, ca_key: &str) -> Stri
         (true, false) => "no answer in time from",
         (false, false) => "lost the connection to",
     };
-    format!("{what} {server}: {}", causes(&error))
+    let causes = causes(&error);
+    let hint = if causes.contains("tls handshake eof") { " (does it speak TLS at all?)" } else { "" };
+    format!("{what} {server}: {causes}{hint}")
 }
 
 /// Whether the server is on this machine, where compressing costs more than it saves.
@@ -476,6 +478,24 @@ mod tests {
         let mut request = [0; 64];
         let (mut stream, _) = listener.accept().expect("it connected");
         assert!(stream.read(&mut request).expect("it wrote") > 0);
+    }
+
+    /// The kernel drops what arrives once the listener's backlog is full, as a dead route would.
+    #[tokio::test]
+    async fn a_server_that_does_not_even_connect_is_given_up() {
+        use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&socket, &std::net::SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        listen(&socket, 0).expect("it listens");
+        let address = TcpListener::from(socket.try_clone().expect("a second handle")).local_addr().expect("bound");
+        let patience = Duration::from_millis(200);
+        let connections: Vec<_> =
+            (0..20).map_while(|_| std::net::TcpStream::connect_timeout(&address, patience).ok()).collect();
+        assert!(connections.len() < 20, "the backlog is full");
+        let base = format!("http://{address}");
+        let url = Url::parse(&base).expect("a URL");
+        let error = opened(&base).post(url, Vec::new()).await.expect_err("nobody is there");
+        assert!(error.to_string().starts_with(&format!("cannot connect to {base}: ")), "{error}");
     }
 
     #[tokio::test]

@@ -95,13 +95,12 @@ pub(super) fn distrust(error: &(dyn Error + 'static), server: &str, ca_key: &str
 fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
         // An I/O error does not name as its source what it wraps.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let found = error.downcast_ref().or_else(|| wrapped?.downcast_ref());
-        if found.is_some() {
-            return found;
-        }
-        cause = error.source();
+        cause = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source());
     }
     None
 }

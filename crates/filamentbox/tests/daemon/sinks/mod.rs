@@ -1,7 +1,9 @@
 //! The backends one by one: a contract for all of them, and what is special about each.
 
 mod contract;
+mod http;
 mod influxdb_v1;
+mod proxy;
 mod victoriametrics;
 
 use std::collections::BTreeMap;

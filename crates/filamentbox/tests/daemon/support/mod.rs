@@ -8,11 +8,13 @@
 
 mod daemon;
 mod faults;
+mod recorder;
 mod servers;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
-pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, VictoriaServer};
+pub(crate) use recorder::{Authority, Manner, Recorder};
+pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, VictoriaServer, VmAuth};
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -2,9 +2,11 @@
 
 mod influxdb_v1;
 mod victoriametrics;
+mod vmauth;
 
 pub(crate) use influxdb_v1::InfluxServer;
 pub(crate) use victoriametrics::VictoriaServer;
+pub(crate) use vmauth::VmAuth;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
