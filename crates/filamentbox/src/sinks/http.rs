@@ -458,10 +458,13 @@ mod tests {
         }
     }
 
-    fn opened(url: &str) -> Http {
+    const SHORT: Duration = Duration::from_millis(200);
+    /// A machine at work may take some time for the first bytes of TLS.
+    const LONG: Duration = Duration::from_secs(3);
+
+    fn opened(url: &str, connect: Duration, total: Duration) -> Http {
         let settings = super::super::tests::settings(&[("database.victoriametrics.url", url)]);
-        let short = Duration::from_millis(200);
-        Http::with_timeouts(&settings, "victoriametrics", Auth::Nobody, short, short).expect("opens")
+        Http::with_timeouts(&settings, "victoriametrics", Auth::Nobody, connect, total).expect("opens")
     }
 
     #[tokio::test]
@@ -469,7 +472,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("bound"));
         let url = Url::parse(&format!("{base}/write")).expect("a URL");
-        let http = opened(&base);
+        let http = opened(&base, LONG, LONG);
         let error = http.post(url, b"m f=1".to_vec()).await.expect_err("nobody answers");
         assert!(
             matches!(&error, SinkError::Retry { reason, .. } if reason.starts_with("no answer in time from http://127.0.0.1:")),
@@ -494,7 +497,7 @@ mod tests {
         assert!(connections.len() < 20, "the backlog is full");
         let base = format!("http://{address}");
         let url = Url::parse(&base).expect("a URL");
-        let error = opened(&base).post(url, Vec::new()).await.expect_err("nobody is there");
+        let error = opened(&base, SHORT, 100 * LONG).post(url, Vec::new()).await.expect_err("nobody is there");
         assert!(error.to_string().starts_with(&format!("cannot connect to {base}: ")), "{error}");
     }
 
@@ -503,7 +506,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let base = format!("https://{}", listener.local_addr().expect("bound"));
         let url = Url::parse(&base).expect("a URL");
-        let http = opened(&base);
+        let http = opened(&base, LONG, LONG);
         assert!(matches!(http.post(url, Vec::new()).await, Err(SinkError::Retry { .. })));
         let (mut stream, _) = listener.accept().expect("it connected");
         let mut hello = [0; 1];

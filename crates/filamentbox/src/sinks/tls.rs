@@ -110,9 +110,22 @@ fn date(time: &UnixTime) -> Option<String> {
     Some(time.strftime("%Y-%m-%d").to_string())
 }
 
-/// The names as webpki gives them, such as `DnsName("a.example")`, without what is not the name.
+/// The names as webpki gives them, such as `DnsName("a.example")` and `IpAddress(127.0.0.1)`, without what is not the name.
 fn names(presented: &[String]) -> String {
-    let name = |text: &String| text.split('"').nth(1).unwrap_or(text).to_owned();
+    let name =
+        |text: &String| text.split(['(', ')', '"']).filter(|part| !part.is_empty()).nth(1).unwrap_or(text).to_owned();
     let names: Vec<String> = presented.iter().map(name).collect();
     if names.is_empty() { "it has none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_without_their_kind() {
+        let presented = ["DnsName(\"nas.local\")", "IpAddress(10.0.0.1)", "DnsName(\"nas\")"].map(ToOwned::to_owned);
+        assert_eq!(names(&presented), "nas.local, 10.0.0.1, nas");
+        assert_eq!(names(&[]), "it has none");
+    }
 }
