@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,22 +27,49 @@ const HANDED_ON: [&str; 3] = ["PATH", "LANG", "HOME"];
 /// Where programs are looked for when the daemon has no `PATH`.
 const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The process group that runs now, if any.
+/// The process group that runs now, if any, until the end of the daemon.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Running(Arc<Mutex<Option<Pid>>>);
+pub(super) struct Running(Arc<Mutex<Now>>);
+
+#[derive(Debug, Default)]
+struct Now {
+    group: Option<Pid>,
+    /// Nothing is started any more.
+    is_over: bool,
+}
 
 impl Running {
-    fn set(&self, group: Option<Pid>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = group;
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends it.
-    pub(super) fn end(&self) {
-        let group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(group) = *group {
+    /// Starts `command`; `None` when it is too late for that.
+    fn start(&self, command: &mut Command) -> Option<io::Result<Child>> {
+        let mut now = self.now();
+        if now.is_over {
+            return None;
+        }
+        let child = command.spawn();
+        now.group = child.as_ref().ok().and_then(|child| id(child).ok());
+        Some(child)
+    }
+
+    /// From here on its id may be another's.
+    fn forget(&self) {
+        self.now().group = None;
+    }
+
+    fn kill(&self) {
+        if let Some(group) = self.now().group {
             // It fails only when the whole group is gone already.
             let _gone = kill_process_group(group, Signal::KILL);
         }
+    }
+
+    /// Ends what runs, and lets nothing start after it.
+    pub(super) fn end(&self) {
+        self.now().is_over = true;
+        self.kill();
     }
 }
 
@@ -93,18 +120,17 @@ impl Program {
         command.args(&self.arguments).env_clear().envs(environment()).envs(variables(fields));
         // A group of its own: what it starts ends with it.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        let mut child = command.spawn().map_err(HookError::Start)?;
+        let Some(child) = running.start(&mut command) else { return Ok(()) };
+        let mut child = child.map_err(HookError::Start)?;
         if let Some(mut stdin) = child.stdin.take() {
             // Some hundred bytes always fit into the pipe. A program that does not read them is none the worse.
             let _unread = writeln!(stdin, "{}", Value::Object(fields.clone()));
         }
-        running.set(id(&child).ok());
         let ended = wait(&child, limit);
         if !matches!(ended, Ok(true)) {
-            running.end();
+            running.kill();
         }
-        // From here on its id may be another's.
-        running.set(None);
+        running.forget();
         let status = child.wait().map_err(HookError::Wait)?;
         match ended.map_err(HookError::Wait)? {
             false => Err(HookError::Late),
@@ -210,6 +236,14 @@ mod tests {
         assert!(!program("/etc/passwd").is_there() && !program("/bin").is_there());
         let outcome = absent.run(&alert().fields("box"), Duration::from_secs(20), &Running::default());
         assert!(matches!(outcome, Err(HookError::Start(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_started() {
+        let running = Running::default();
+        running.end();
+        let outcome = program("/nowhere/at/all").run(&alert().fields("box"), Duration::from_secs(20), &running);
+        assert!(outcome.is_ok(), "it was not even tried: {outcome:?}");
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     pub(super) headers: HeaderMap,
-    /// The beginning of the body, without secrets.
+    /// The beginning of the body; that of a refusal without secrets.
     pub(super) body: String,
 }
 
@@ -201,7 +201,9 @@ impl Http {
                 Err(error) => return Err(self.lost(error)),
             }
         }
-        let body = self.secrets.redact(&String::from_utf8_lossy(&body));
+        let body = String::from_utf8_lossy(&body).into_owned();
+        // What a server gives back when all is well is data, in which nothing may be replaced.
+        let body = if status.is_success() { body } else { self.secrets.redact(&body) };
         Ok(Answer { status: status.as_u16(), retry_after, headers, body })
     }
 
