@@ -41,6 +41,9 @@ pub enum Command {
     /// The history
     #[command(subcommand)]
     History(HistoryCommand),
+    /// Backends, without a daemon
+    #[command(subcommand)]
+    Database(DatabaseCommand),
     /// Each backend: what it has, what waits, its last error; and the points it refuses
     Outbox(OutboxArgs),
     /// The event log, newest first
@@ -266,6 +269,13 @@ pub enum SensorCommand {
     Scan(JsonArgs),
     /// One reading of the configured sensor, raw and converted
     Read(JsonArgs),
+}
+
+/// `database`
+#[derive(Debug, Subcommand)]
+pub enum DatabaseCommand {
+    /// Whether each configured backend is reachable, knows us and lets us write; stores nothing (exit code 1 when one does not)
+    Test(JsonArgs),
 }
 
 /// `outputs`

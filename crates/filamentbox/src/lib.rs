@@ -1,5 +1,6 @@
 //! FilamentBox's threads, storage, backends, interface and commands, around the decisions of `filamentbox-core`.
 
+pub mod alerts;
 pub mod cli;
 pub mod client;
 pub mod cmd;

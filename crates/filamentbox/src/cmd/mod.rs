@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod database;
 mod doctor;
 mod events;
 mod export;
@@ -23,7 +24,7 @@ use anyhow::{Context, Result};
 use filamentbox_core::command::OutputKind;
 use filamentbox_core::config::ConfigError;
 
-use crate::cli::{Cli, Command, HistoryCommand, OutputsCommand};
+use crate::cli::{Cli, Command, DatabaseCommand, HistoryCommand, OutputsCommand};
 use crate::client::{Client, ClientError};
 use crate::runtime::folder::client_data_dir;
 
@@ -44,6 +45,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Sensor(command) => sensor::sensor(&command),
         Command::Outputs(OutputsCommand::Off(args)) => outputs::off(&args, data_dir),
         Command::History(HistoryCommand::Export(args)) => export::export(&args, data_dir),
+        Command::Database(DatabaseCommand::Test(args)) => database::test(&args, data_dir),
         Command::Outbox(args) => ask(data_dir, async |client| outbox::outbox(&args, client).await),
         Command::Events(args) => ask(data_dir, async |client| events::events(&args, client).await),
         Command::Config(command) => config::config(command),
@@ -77,7 +79,11 @@ fn ask(data_dir: Option<PathBuf>, talk: impl AsyncFnOnce(&Client) -> Result<()>)
 
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("the network side cannot start")?.block_on(work)
+    let runtime = runtime.context("the network side cannot start")?;
+    let done = runtime.block_on(work);
+    // A name that is being looked up must not hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
 /// Says all that is wrong with the settings.

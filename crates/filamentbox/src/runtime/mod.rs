@@ -27,6 +27,7 @@ use self::control::ControlInput;
 use self::delivering::Phase;
 use self::folder::DataFolder;
 use self::supervisor::Notice;
+use crate::alerts::Alerts;
 use crate::settings::Loaded;
 
 pub use start::{crash_log_dir, start};
@@ -60,6 +61,7 @@ pub struct Running {
     phase: tokio::sync::watch::Sender<Phase>,
     notices: Receiver<Notice>,
     socket: PathBuf,
+    alerts: Alerts,
     _folder: DataFolder,
 }
 
@@ -122,6 +124,7 @@ impl Running {
                 }
             }
         }
+        self.alerts.end();
         let _ = std::fs::remove_file(&self.socket);
         info!("stopped");
         Ok(())

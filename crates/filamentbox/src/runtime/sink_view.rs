@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use filamentbox_core::time::UnixTime;
 
+use crate::alerts::{Alert, AlertEvent};
+
 /// A backend's state.
 #[derive(Clone, Debug, Default)]
 pub struct SinkStatus {
@@ -17,6 +19,10 @@ pub struct SinkStatus {
     pub last_error: Option<String>,
     /// Points that the server has accepted and may still lose.
     pub unconfirmed: u64,
+    /// Points that wait to be sent, as of the last look.
+    pub waiting: u64,
+    /// When the first of the consecutive failures was.
+    pub failing_since: Option<UnixTime>,
 }
 
 /// A backend's name and the status its task keeps.
@@ -36,6 +42,20 @@ impl SinkView {
     /// The status now.
     pub fn status(&self) -> SinkStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An alert about the episode of failures that the status shows; call it before the status forgets it.
+    pub fn alert(&self, event: AlertEvent, timestamp: Option<UnixTime>) -> Alert {
+        let status = self.status();
+        Alert {
+            event,
+            backend: Some(self.name),
+            failures: status.consecutive_failures,
+            reason: status.last_error.unwrap_or_default(),
+            backlog_points: status.waiting,
+            since: status.failing_since,
+            timestamp,
+        }
     }
 
     /// Changes the status.

@@ -33,6 +33,7 @@ use super::sink_view::SinkView;
 use super::supervisor::{Fate, Notice, spawn};
 use super::trace::Trace;
 use super::{Options, Running};
+use crate::alerts::{self, Alerts};
 use crate::cli::RELAY_FILE;
 use crate::exposition::Names;
 use crate::journal::{self, Handle, Intake};
@@ -50,6 +51,7 @@ struct Start {
     options: Options,
     clocks: Arc<Clocks>,
     notices: Sender<Notice>,
+    alerts: Alerts,
     simulation: Option<SimulatedBox>,
 }
 
@@ -79,14 +81,15 @@ pub fn start(options: Options) -> Result<Running> {
     let journal_path = folder.path().join(&options.loaded.config.journal_path);
     let clocks = Arc::new(make_clocks(&options, &journal_path));
     let simulation = make_simulation(&options, &clocks);
-    let start = Start { options, clocks, notices: notice_sender, simulation };
+    let alerts = start_alerts(&options, &notice_sender)?;
+    let start = Start { options, clocks, notices: notice_sender, alerts: alerts.clone(), simulation };
 
     let (intake, journal) = start.journal(journal_path)?;
     let (control, snapshots) = start.control(plan, guard, intake)?;
     let sensors = start.sensors(&control)?;
     let phase = start.net(listener, &control, snapshots, journal)?;
     started.store(true, Ordering::SeqCst);
-    Ok(Running { control, sensors, phase, notices, socket, _folder: folder })
+    Ok(Running { control, sensors, phase, notices, socket, alerts, _folder: folder })
 }
 
 impl Start {
@@ -225,7 +228,8 @@ impl Start {
             let view = SinkView::new(kind.name);
             let (settings, labels) = (self.options.loaded.settings.clone(), labels.clone());
             let (journal, clocks, phase) = (journal.clone(), self.clocks.clone(), phase.clone());
-            let (policy, latest_max_age, task_view) = (policy(config), latest_max_age(config), view.clone());
+            let (policy, latest_max_age, alerts) = (policy(config), latest_max_age(config), self.alerts.clone());
+            let task_view = view.clone();
             let make = move || {
                 Ok(Delivering::new(Parts {
                     view: task_view.clone(),
@@ -236,6 +240,7 @@ impl Start {
                     journal: journal.clone(),
                     clocks: clocks.clone(),
                     policy,
+                    alerts: alerts.clone(),
                     phase: phase.clone(),
                 }))
             };
@@ -265,6 +270,15 @@ fn guard_plan(options: &Options, data_dir: &Path) -> Result<Plan> {
 /// The guard, where there is an output to hold. Without it the daemon measures and keeps, and refuses heat.
 fn start_guard(plan: &Plan) -> Result<Option<GuardLink>, GuardLost> {
     if plan.slots.is_empty() { Ok(None) } else { GuardLink::start(plan).map(Some) }
+}
+
+/// The way to the alert hooks, and their thread, where there are any.
+fn start_alerts(options: &Options, notices: &Sender<Notice>) -> Result<Alerts> {
+    let (alerts, hooks) = alerts::open(&options.loaded.settings);
+    if let Some(mut hooks) = hooks {
+        spawn("alerts", Fate::Restart, notices.clone(), move || hooks.run())?;
+    }
+    Ok(alerts)
 }
 
 fn is_simulated(config: &Config) -> bool {

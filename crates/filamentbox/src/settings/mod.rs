@@ -8,7 +8,7 @@ pub mod reference;
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
 
-use crate::sinks;
+use crate::{alerts, sinks};
 
 pub use environment::Variable;
 
@@ -28,9 +28,9 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Every key of the program: core's, the sensors' and the backends'.
+/// Every key of the program: core's, the sensors', the backends' and the alert hooks'.
 pub fn registry() -> Registry {
-    Registry::new(filamentbox_devices::sensors::keys().chain(sinks::keys()))
+    Registry::new(filamentbox_devices::sensors::keys().chain(sinks::keys()).chain(alerts::KEYS))
 }
 
 /// Reads and checks all layers.
@@ -57,6 +57,7 @@ pub fn load(registry: &Registry, simulate: bool, variables: Vec<Variable>) -> Re
         Ok(config) => {
             let mut problems = sinks::check(&settings, config);
             problems.extend(sensors::check(&settings));
+            problems.extend(alerts::check(&settings));
             let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
             let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
             problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));

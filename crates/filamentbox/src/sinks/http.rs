@@ -1,13 +1,12 @@
 //! HTTP for the sinks: one client a sink, limits on everything, and what an answer means.
 //!
 //! The client speaks HTTP/1.1, follows no redirect (so no password goes to another server), repeats nothing by itself, keeps one
-//! idle connection, and uses the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`). TLS comes from rustls
-//! with ring, and the certificates from the operating system, with the owner's own on top; all are loaded only for an `https` URL.
+//! idle connection, and uses the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), but never for a
+//! server on this machine. What is trusted over TLS is in `tls.rs`.
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
@@ -16,9 +15,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode, Url};
-use rustls::crypto::{CryptoProvider, ring};
 
-use super::SinkError;
+use super::secrets::Secrets;
+use super::{SinkError, tls};
 
 /// A server that does not even open a connection in this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,18 +38,6 @@ pub(super) enum Auth {
     Nobody,
     Basic { username: String, password: String },
     Bearer { token: String },
-}
-
-impl Auth {
-    /// `text` without the password or token: some proxies repeat a whole request in their error page.
-    fn redact(&self, text: &str) -> String {
-        let secret = match self {
-            Self::Nobody => "",
-            Self::Basic { password, .. } => password,
-            Self::Bearer { token } => token,
-        };
-        if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
-    }
 }
 
 /// The authentication of a sink whose user name and password are under these keys.
@@ -123,10 +110,14 @@ pub(super) fn endpoint(settings: &Settings, key: &str, path: &str) -> Result<Url
 pub(super) struct Http {
     client: Client,
     auth: Auth,
+    /// What no reason may show: some servers and proxies repeat a request in their refusal.
+    secrets: Secrets,
     /// Scheme, host and port, for reasons.
     server: String,
     /// Host and port, unless a proxy may stand in between.
     address: Option<(String, u16)>,
+    /// The setting with further authorities, for reasons.
+    ca_key: String,
     /// Whether bodies are compressed.
     gzip: bool,
 }
@@ -137,7 +128,7 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     pub(super) headers: HeaderMap,
-    /// The beginning of the body, without secrets.
+    /// The beginning of the body; that of a refusal without secrets.
     pub(super) body: String,
 }
 
@@ -166,26 +157,14 @@ impl Http {
         connect: Duration,
         total: Duration,
     ) -> Result<Self, ConfigError> {
-        // An error means that another thread was first, with the same provider.
-        let _ = ring::default_provider().install_default();
         let (url_key, ca_key) = (format!("database.{name}.url"), format!("database.{name}.ca_file"));
         let url = endpoint(settings, &url_key, "")?;
-        let mut builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(connect)
-            .timeout(total)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(1)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never());
-        if url.scheme() == "http" {
-            builder = builder.tls_backend_preconfigured(no_tls());
-        } else {
-            builder = builder.tls_certs_merge(certificates(settings.text(&ca_key), &ca_key)?);
-        }
-        let client = builder.build().map_err(|error| {
-            let problem = format!("{:?} cannot be used: {}", url.as_str(), causes(&error));
-            ConfigError { key: url_key, problem }
+        let ca_file = settings.text(&ca_key);
+        let authorities = tls::authorities(ca_file, &ca_key)?;
+        let client = client(&url, authorities, connect, total).map_err(|error| {
+            let (key, value) = if ca_file.is_empty() { (url_key, url.as_str()) } else { (ca_key.clone(), ca_file) };
+            let problem = format!("{value:?} cannot be used: {}; {}", causes(&error), tls::NO_AUTHORITY);
+            ConfigError { key, problem }
         })?;
         let gzip_key = format!("database.{name}.gzip");
         let gzip = match settings.get(&gzip_key).map(|_| settings.text(&gzip_key)) {
@@ -193,9 +172,11 @@ impl Http {
             Some("auto") => !is_loopback(&url),
             _ => false,
         };
+        let secrets = Secrets::of(&auth);
         let host = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned());
-        let address = host.zip(url.port_or_known_default()).filter(|_| !names_a_proxy());
-        Ok(Self { client, auth, server: url.origin().ascii_serialization(), address, gzip })
+        let is_direct = is_loopback(&url) || !names_a_proxy();
+        let address = host.zip(url.port_or_known_default()).filter(|_| is_direct);
+        Ok(Self { client, auth, secrets, server: url.origin().ascii_serialization(), address, ca_key, gzip })
     }
 
     /// Host and port of the server, unless a proxy may stand in between.
@@ -248,45 +229,67 @@ impl Http {
                 Err(error) => return Err(self.lost(error)),
             }
         }
-        let body = self.auth.redact(&String::from_utf8_lossy(&body));
+        let body = String::from_utf8_lossy(&body).into_owned();
+        // What a server gives back when all is well is data, in which nothing may be replaced.
+        let body = if status.is_success() { body } else { self.secrets.redact(&body) };
         Ok(Answer { status: status.as_u16(), retry_after, headers, body })
     }
 
     fn lost(&self, error: reqwest::Error) -> SinkError {
-        let what = match (error.is_timeout(), error.is_connect()) {
-            (true, true) => "cannot connect to",
-            (true, false) => "no answer in time from",
-            (false, true) => "cannot connect to",
-            (false, false) => "lost the connection to",
-        };
-        let reason = format!("{what} {}: {}", self.server, causes(&error.without_url()));
-        SinkError::Retry { reason: tidy(&self.auth.redact(&reason)), after: None }
+        let reason = trouble(error, &self.server, &self.ca_key);
+        SinkError::Retry { reason: tidy(&self.secrets.redact(&reason)), after: None }
     }
 }
 
-/// TLS settings that trust nobody, for a client that never uses TLS: reading the system's certificates costs
-/// 0.4 MB and, unoptimised on a desktop, 20 ms.
-pub(crate) fn no_tls() -> rustls::ClientConfig {
-    let provider = CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(ring::default_provider()));
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default versions")
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
-}
-
-/// The certificates in the PEM file `path`, the value of `key`; none when it is not set.
-fn certificates(path: &str, key: &str) -> Result<Vec<Certificate>, ConfigError> {
-    if path.is_empty() {
-        return Ok(Vec::new());
-    }
-    let refused = |why: String| ConfigError {
-        key: key.to_owned(),
-        problem: format!("{path:?} is not allowed ({why}); allowed: a readable PEM file with at least one certificate"),
+/// A client with the rules of this file, for `url` and others on its server.
+pub(crate) fn client(
+    url: &Url,
+    authorities: Vec<Certificate>,
+    connect: Duration,
+    total: Duration,
+) -> reqwest::Result<Client> {
+    tls::use_ring();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(connect)
+        .timeout(total)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(1)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never());
+    let local = is_loopback(url);
+    let builder = if local { builder.no_proxy() } else { builder };
+    let needs_tls = url.scheme() == "https" || (!local && is_proxy_behind_tls());
+    let builder = match needs_tls {
+        true => builder.tls_certs_merge(authorities),
+        false => builder.tls_backend_preconfigured(tls::no_tls()),
     };
-    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| refused(causes(&error)))?;
-    if certificates.is_empty() { Err(refused("there is no certificate in it".to_owned())) } else { Ok(certificates) }
+    builder.build()
+}
+
+/// Whether the way to a plain server leads through a proxy that is spoken to over TLS.
+fn is_proxy_behind_tls() -> bool {
+    ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .any(|proxy| proxy.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://")))
+}
+
+/// Why there was no answer of `server` (scheme, host and port). `ca_key` is the setting that can hold its authority.
+pub(crate) fn trouble(error: reqwest::Error, server: &str, ca_key: &str) -> String {
+    let (is_timeout, is_connect) = (error.is_timeout(), error.is_connect());
+    let error = error.without_url();
+    if let Some(reason) = tls::distrust(&error, server, ca_key) {
+        return reason;
+    }
+    let what = match (is_timeout, is_connect) {
+        (_, true) => "cannot connect to",
+        (true, false) => "no answer in time from",
+        (false, false) => "lost the connection to",
+    };
+    let causes = causes(&error);
+    let hint = if causes.contains("tls handshake eof") { " (does it speak TLS at all?)" } else { "" };
+    format!("{what} {server}: {causes}{hint}")
 }
 
 /// Whether the environment names a proxy.
@@ -318,6 +321,14 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
         300..=399 => Err(SinkError::Misconfigured {
             reason: format!("{reason} (a redirect; the setting url must lead to the server itself)"),
         }),
+        400 if is_plain_to_tls(&answer.body) => {
+            Err(SinkError::Misconfigured { reason: format!("{reason} (the setting url must begin with https://)") })
+        }
+        407 => Err(SinkError::Misconfigured {
+            reason: format!(
+                "{reason} (a proxy: give its user name and password in HTTP_PROXY, http://USER:PASSWORD@HOST:PORT)"
+            ),
+        }),
         401 => {
             Err(SinkError::Misconfigured { reason: format!("{reason} (check user name and password, or the token)") })
         }
@@ -327,6 +338,13 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
         500..=599 if answer.status != 501 => Err(SinkError::Retry { reason, after: answer.retry_after }),
         _ => Err(SinkError::Rejected { reason, lasting: false }),
     }
+}
+
+/// The words of Go's and nginx's servers for a request without TLS to a port with it.
+fn is_plain_to_tls(body: &str) -> bool {
+    ["HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port"]
+        .iter()
+        .any(|words| body.contains(words))
 }
 
 /// An answer in words.
@@ -366,13 +384,19 @@ fn tidy(text: &str) -> String {
     }
 }
 
-/// An error with its causes: reqwest's own text is only "error sending request".
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
+/// An error's causes; those of reqwest's own words that say nothing to a person are left out.
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut cause = Some(error);
     while let Some(error) = cause {
-        let _infallible = write!(text, ": {error}");
+        let words = error.to_string();
+        let says_nothing = words == "error sending request" || words.starts_with("client error (");
         cause = error.source();
+        if says_nothing && cause.is_some() {
+            continue;
+        }
+        let separator = if text.is_empty() { "" } else { ": " };
+        let _infallible = write!(text, "{separator}{words}");
     }
     text
 }
@@ -441,14 +465,6 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_never_repeated() {
-        let basic = Auth::Basic { username: "ann".to_owned(), password: "hunter2".to_owned() };
-        assert_eq!(basic.redact("ann:hunter2 is wrong"), "ann:*** is wrong");
-        assert_eq!(Auth::Bearer { token: "t0k".to_owned() }.redact("Bearer t0k"), "Bearer ***");
-        assert_eq!(Auth::Nobody.redact("text"), "text");
-    }
-
-    #[test]
     fn retry_after_is_seconds_or_a_date_of_the_servers_clock() {
         let now = Some("Wed, 21 Oct 2015 07:28:00 GMT");
         for (text, expected) in [
@@ -478,10 +494,13 @@ mod tests {
         }
     }
 
-    fn opened(url: &str) -> Http {
+    const SHORT: Duration = Duration::from_millis(200);
+    /// A machine at work may take some time for the first bytes of TLS.
+    const LONG: Duration = Duration::from_secs(3);
+
+    fn opened(url: &str, connect: Duration, total: Duration) -> Http {
         let settings = super::super::tests::settings(&[("database.victoriametrics.url", url)]);
-        let short = Duration::from_millis(200);
-        Http::with_timeouts(&settings, "victoriametrics", Auth::Nobody, short, short).expect("opens")
+        Http::with_timeouts(&settings, "victoriametrics", Auth::Nobody, connect, total).expect("opens")
     }
 
     #[tokio::test]
@@ -489,7 +508,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("bound"));
         let url = Url::parse(&format!("{base}/write")).expect("a URL");
-        let http = opened(&base);
+        let http = opened(&base, LONG, LONG);
         let error = http.post(url, b"m f=1".to_vec()).await.expect_err("nobody answers");
         assert!(
             matches!(&error, SinkError::Retry { reason, .. } if reason.starts_with("no answer in time from http://127.0.0.1:")),
@@ -500,12 +519,30 @@ mod tests {
         assert!(stream.read(&mut request).expect("it wrote") > 0);
     }
 
+    /// The kernel drops what arrives once the listener's backlog is full, as a dead route would.
+    #[tokio::test]
+    async fn a_server_that_does_not_even_connect_is_given_up() {
+        use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&socket, &std::net::SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        listen(&socket, 0).expect("it listens");
+        let address = TcpListener::from(socket.try_clone().expect("a second handle")).local_addr().expect("bound");
+        let patience = Duration::from_millis(200);
+        let connections: Vec<_> =
+            (0..20).map_while(|_| std::net::TcpStream::connect_timeout(&address, patience).ok()).collect();
+        assert!(connections.len() < 20, "the backlog is full");
+        let base = format!("http://{address}");
+        let url = Url::parse(&base).expect("a URL");
+        let error = opened(&base, SHORT, 100 * LONG).post(url, Vec::new()).await.expect_err("nobody is there");
+        assert!(error.to_string().starts_with(&format!("cannot connect to {base}: ")), "{error}");
+    }
+
     #[tokio::test]
     async fn an_https_url_gets_the_systems_certificates() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let base = format!("https://{}", listener.local_addr().expect("bound"));
         let url = Url::parse(&base).expect("a URL");
-        let http = opened(&base);
+        let http = opened(&base, LONG, LONG);
         assert!(matches!(http.post(url, Vec::new()).await, Err(SinkError::Retry { .. })));
         let (mut stream, _) = listener.accept().expect("it connected");
         let mut hello = [0; 1];

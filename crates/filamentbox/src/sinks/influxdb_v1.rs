@@ -109,7 +109,12 @@ impl Sink for InfluxDbV1 {
                 Err(error) => return Health::unknown().of_write(&Err(error)),
             };
             let written = if is_database_missing(&answer) {
-                Err(SinkError::Misconfigured { reason: format!("the database {} does not exist yet", self.database) })
+                Err(SinkError::Misconfigured {
+                    reason: format!(
+                        "the database {} does not exist yet; the first write creates it, if the user may",
+                        self.database
+                    ),
+                })
             } else {
                 self.verdict(&answer)
             };

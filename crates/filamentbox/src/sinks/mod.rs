@@ -6,15 +6,17 @@
 //! Delivery is at least once. A point's identity is (series, time of reading), so what is sent again overwrites itself.
 
 mod health;
-mod http;
+pub(crate) mod http;
 pub mod influxdb_v1;
 pub mod line_protocol;
 pub mod prometheus;
 pub mod prometheus_remote_write;
+mod secrets;
+mod tls;
 pub mod victoriametrics;
 
 pub use health::{Finding, Health};
-pub(crate) use http::no_tls;
+pub(crate) use tls::no_tls;
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -20,9 +20,9 @@ use filamentbox_core::sample::Point;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::http::{self, Http, classify};
+use super::http::{self, Answer, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
-use super::{Asked, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
+use super::{Asked, Finding, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
 
 const NAME: &str = "victoriametrics";
 const TITLE: &str = "VictoriaMetrics";
@@ -133,12 +133,32 @@ impl Sink for VictoriaMetrics {
 
     fn test(&mut self) -> Tested<'_> {
         Box::pin(async {
-            match self.http.post(self.write_url.clone(), Vec::new()).await {
-                Ok(answer) => Health::of_answer(&answer).of_write(&classify(TITLE, &answer)),
-                Err(error) => Health::unknown().of_write(&Err(error)),
+            let answer = match self.http.post(self.write_url.clone(), Vec::new()).await {
+                Ok(answer) => answer,
+                Err(error) => return Health::unknown().of_write(&Err(error)),
+            };
+            let written = verdict(&answer);
+            match written {
+                Err(SinkError::Misconfigured { reason }) if is_unknown_to_vmauth(&answer) => {
+                    Health { reachable: Finding::Yes, authenticated: Finding::No(reason), ..Health::of_answer(&answer) }
+                }
+                written => Health::of_answer(&answer).of_write(&written),
             }
         })
     }
+}
+
+/// What an answer means. vmauth answers 400 to a token or a user that it does not know (1.79.5, "cannot find the provided auth token").
+fn verdict(answer: &Answer) -> Result<(), SinkError> {
+    if is_unknown_to_vmauth(answer) {
+        let reason = format!("{} (check the token, or user name and password)", http::reason(TITLE, answer));
+        return Err(SinkError::Misconfigured { reason });
+    }
+    classify(TITLE, answer)
+}
+
+fn is_unknown_to_vmauth(answer: &Answer) -> bool {
+    answer.status == 400 && answer.body.starts_with("cannot find the provided auth token")
 }
 
 /// A line of `/api/v1/export`.
@@ -150,8 +170,7 @@ struct Series {
 
 impl VictoriaMetrics {
     async fn deliver(&self, points: &[Point]) -> Result<(), SinkError> {
-        let answer = self.http.post(self.write_url.clone(), self.encoder.encode(points)).await?;
-        classify(TITLE, &answer)
+        verdict(&self.http.post(self.write_url.clone(), self.encoder.encode(points)).await?)
     }
 
     async fn look_up(&self, points: &[Point]) -> Result<Option<Vec<bool>>, SinkError> {

@@ -3,6 +3,8 @@
 // Tests print what they measured and why they skip.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod alerts;
+mod database;
 mod doctor;
 mod hardware;
 mod keeping;

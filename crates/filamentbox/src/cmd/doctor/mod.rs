@@ -30,6 +30,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::database;
 use crate::cli::DoctorArgs;
 use crate::client::{Client, ClientError};
 use crate::runtime::folder::client_data_dir;
@@ -40,7 +41,7 @@ use polarity::{GuardSwitch, Person, Switch};
 use system::{Daemon, System, ThisMachine};
 
 pub(super) fn doctor(args: &DoctorArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> {
-    let system = this_system(data_dir.unwrap_or_else(client_data_dir))?;
+    let system = this_system(data_dir.unwrap_or_else(client_data_dir), args.safety)?;
     let mut person = if args.json { None } else { polarity::person() };
     let person = person.as_mut().map(|person| -> &mut dyn Person { person });
     let report = examine(&system, args.safety, person, &mut GuardSwitch { data_dir: system.data_dir.clone() });
@@ -77,16 +78,21 @@ fn examine(system: &System, safety_only: bool, person: Option<&mut dyn Person>, 
 }
 
 /// The machine this runs on, with the settings of this environment; with the defaults when they are refused, and the reasons.
-fn this_system(data_dir: PathBuf) -> Result<System> {
+fn this_system(data_dir: PathBuf, safety_only: bool) -> Result<System> {
     let registry = settings::registry();
     let (loaded, problems) = match settings::load(&registry, false, settings::variables()) {
         Ok(loaded) => (Ok(loaded), Vec::new()),
         Err(problems) => (settings::load(&registry, false, Vec::new()), problems),
     };
     let loaded = loaded.map_err(|_| anyhow::anyhow!("the defaults of the settings are refused, which is a defect"))?;
+    let backends = match safety_only {
+        true => Vec::new(),
+        false => database::test_all(&loaded.settings, &loaded.config, &data_dir)?,
+    };
     let mut system = System {
         root: PathBuf::from("/"),
         machine: Box::new(ThisMachine),
+        backends,
         settings: loaded.settings,
         config: loaded.config,
         problems: problems.iter().map(ToString::to_string).collect(),

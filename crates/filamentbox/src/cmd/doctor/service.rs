@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::finding::{Check, Finding, run, say};
+use super::super::database::Tested;
+use super::finding::{Check, Finding, Step, run, say};
 use super::outputs::section;
 use super::system::{Daemon, System, is_guard};
 use filamentbox_core::command::OutputKind;
@@ -25,12 +26,11 @@ pub(super) fn checks(system: &System) -> Vec<Finding> {
             findings.push(guard(system, status));
             findings.extend(faults(status));
             findings.push(journal(status));
-            findings.extend(backends(status));
+            findings.extend(other_backends(system, status));
         }
         Daemon::Absent => {
             findings.push(absent(system));
             findings.extend([GUARD.skip(NO_DAEMON), FAULTS.skip(NO_DAEMON), JOURNAL.skip(NO_DAEMON)]);
-            findings.push(BACKENDS.skip(NO_DAEMON));
         }
         Daemon::Unreachable(reason) => {
             let mend = [
@@ -38,9 +38,16 @@ pub(super) fn checks(system: &System) -> Vec<Finding> {
                 run("sudo filamentbox doctor"),
             ];
             findings.push(DAEMON.warn(reason).mend(mend));
-            let skipped = [GUARD, FAULTS, JOURNAL, BACKENDS];
+            let skipped = [GUARD, FAULTS, JOURNAL];
             findings.extend(skipped.map(|check| check.skip("the daemon cannot be asked")));
         }
+    }
+    findings.extend(system.backends.iter().map(backend));
+    if !findings.iter().any(|finding| finding.check == BACKENDS) {
+        findings.push(match system.daemon {
+            Daemon::Unreachable(_) => BACKENDS.skip("none is configured here, and the daemon cannot be asked"),
+            _ => BACKENDS.ok("none is configured; the history stays in the journal"),
+        });
     }
     findings
 }
@@ -134,31 +141,41 @@ fn journal(status: &Value) -> Finding {
     }
 }
 
-fn backends(status: &Value) -> Vec<Finding> {
-    let sinks: Vec<&Value> = status["database"]["sinks"].as_array().into_iter().flatten().collect();
-    if sinks.is_empty() {
-        return vec![BACKENDS.ok("none is configured; the history stays in the journal")];
-    }
-    sinks.into_iter().map(backend).collect()
+fn backend(tested: &Tested) -> Finding {
+    let finding = if tested.is_good() {
+        BACKENDS.ok(tested.line())
+    } else {
+        BACKENDS.fail(tested.line()).mend(mend(tested.name))
+    };
+    finding.of(tested.name)
 }
 
-fn backend(sink: &Value) -> Finding {
-    let name = sink["type"].as_str().unwrap_or_default();
-    let waiting = &sink["totals"]["waiting"];
-    let finding = match sink["connected"].as_bool() {
-        None => BACKENDS.skip("not tried yet"),
-        Some(true) => BACKENDS.ok(format!("takes points; {waiting} wait")),
-        Some(false) => {
-            let error = sink["last_error"].as_str().unwrap_or("unknown error");
-            let found = format!("refuses or does not answer ({error}); {waiting} points wait, none is lost");
-            BACKENDS.fail(found).mend([
-                say("compare its address and its password with the server's:"),
-                run(format!("filamentbox config list database.{name}")),
-                run("filamentbox outbox"),
-            ])
-        }
+/// The daemon's backends that this environment does not set: only the daemon knows them.
+fn other_backends(system: &System, status: &Value) -> Vec<Finding> {
+    let sinks = status["database"]["sinks"].as_array().into_iter().flatten();
+    let of_daemon = |sink: &Value| {
+        let name = sink["type"].as_str().unwrap_or_default().to_owned();
+        let waiting = &sink["totals"]["waiting"];
+        let finding = match sink["connected"].as_bool() {
+            None => BACKENDS.skip("not tried yet"),
+            Some(true) => BACKENDS.ok(format!("takes points; {waiting} wait")),
+            Some(false) => {
+                let error = sink["last_error"].as_str().unwrap_or("unknown error");
+                let found = format!("refuses or does not answer ({error}); {waiting} points wait, none is lost");
+                BACKENDS.fail(found).mend(mend(&name))
+            }
+        };
+        finding.of(name)
     };
-    finding.of(name)
+    sinks.filter(|sink| !system.backends.iter().any(|tested| sink["type"] == tested.name)).map(of_daemon).collect()
+}
+
+fn mend(name: &str) -> [Step; 3] {
+    [
+        say("compare its address and its password with the server's:"),
+        run(format!("filamentbox config list database.{name}")),
+        run("filamentbox database test"),
+    ]
 }
 
 #[cfg(test)]
@@ -168,6 +185,7 @@ mod tests {
     use super::super::finding::Status;
     use super::super::testing::{Tree, statuses};
     use super::*;
+    use crate::sinks::Health;
 
     fn status(change: impl FnOnce(&mut Value)) -> Daemon {
         let mut status = json!({
@@ -226,7 +244,19 @@ mod tests {
         check(Tree::pi_4(), sink(json!(true)), "backend", &[Ok]);
         check(Tree::pi_4(), sink(json!(false)), "backend", &[Fail]);
         check(Tree::pi_4(), sink(json!(null)), "backend", &[Skip]);
-        check(Tree::pi_4(), Daemon::Absent, "backend", &[Skip]);
+        check(Tree::pi_4(), Daemon::Absent, "backend", &[Ok]);
+        check(Tree::pi_4(), Daemon::Unreachable("hidden".to_owned()), "backend", &[Skip]);
+    }
+
+    /// What was tried from here counts; of a further backend only the daemon can speak.
+    #[test]
+    fn a_backend_is_named_once() {
+        use Status::{Fail, Ok};
+        let sinks =
+            json!([{ "type": "influxdb_v1", "connected": true }, { "type": "victoriametrics", "connected": true }]);
+        let mut system = Tree::pi_4().daemon(status(|s| s["database"]["sinks"] = sinks)).system();
+        system.backends = vec![Tested::of("influxdb_v1", Health::unknown())];
+        assert_eq!(statuses(&checks(&system), "backend"), [Ok, Fail]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use rustix::fs::Access;
 use rustix::process::{Resource, getrlimit};
 use serde_json::Value;
 
+use super::super::database::Tested;
 use super::bootconfig::{BootConfig, Model};
 use crate::runtime::clock;
 
@@ -32,6 +33,8 @@ pub(super) struct System {
     /// Without `root`.
     pub(super) data_dir: PathBuf,
     pub(super) daemon: Daemon,
+    /// The backends of `settings`, looked at.
+    pub(super) backends: Vec<Tested>,
 }
 
 /// What answers at the daemon's socket.

@@ -158,6 +158,7 @@ impl Tree {
             problems: Vec::new(),
             data_dir: PathBuf::from("/var/lib/filamentbox"),
             daemon: self.daemon,
+            backends: Vec::new(),
         }
     }
 }

@@ -27,6 +27,7 @@ use self::probe::Probe;
 use self::track::{Doubt, Track};
 use super::clock::{Clocks, boottime};
 use super::sink_view::SinkView;
+use crate::alerts::{AlertEvent, Alerts};
 use crate::journal::{Gone, Handle, Queue, Verdict};
 use crate::sinks::{History, Sink, SinkError};
 
@@ -65,6 +66,8 @@ pub struct Parts {
     pub clocks: Arc<Clocks>,
     /// Batching, retries, alarm.
     pub policy: Policy,
+    /// Who is told when it fails for long, and when it works again.
+    pub alerts: Alerts,
     /// The way the daemon goes.
     pub phase: watch::Receiver<Phase>,
 }
@@ -89,8 +92,13 @@ pub struct Delivering {
 enum Step {
     /// Something was sent; there may be more to do at once.
     Sent,
-    /// Nothing to do for so long.
-    Wait(Duration),
+    /// Nothing to do.
+    Wait {
+        /// For so long.
+        time: Duration,
+        /// Samples that wait to be sent all the same.
+        left: u64,
+    },
 }
 
 /// The policy that the settings ask for.
@@ -138,8 +146,8 @@ impl Delivering {
             self.confirm().await?;
             let wait = match self.turn(flushing).await? {
                 Step::Sent => continue,
-                Step::Wait(_) if flushing => return self.end().await,
-                Step::Wait(wait) => wait.min(self.until_confirmation()),
+                Step::Wait { .. } if flushing => return self.end().await,
+                Step::Wait { time, .. } => time.min(self.until_confirmation()),
             };
             let doubtful = self.tracks.iter().any(|track| !track.until_answerable().is_zero());
             let pausing = self.delivery.consecutive_failures() > 0 || doubtful;
@@ -188,20 +196,22 @@ impl Delivering {
 
     /// Looks at each track, the newest samples first.
     async fn turn(&mut self, flushing: bool) -> Result<Step, Gone> {
-        let mut wait = Duration::MAX;
+        let (mut wait, mut waiting) = (Duration::MAX, 0);
         for index in (0..self.tracks.len()).rev() {
             match self.step(index, flushing).await? {
                 Step::Sent => return Ok(Step::Sent),
-                Step::Wait(time) => wait = wait.min(time),
+                Step::Wait { time, left } => (wait, waiting) = (wait.min(time), waiting + left),
             }
         }
         let unconfirmed = self.tracks.iter().map(Track::unconfirmed_count).sum();
-        self.parts.view.change(|status| status.unconfirmed = unconfirmed);
-        Ok(Step::Wait(wait))
+        self.parts.view.change(|status| (status.unconfirmed, status.waiting) = (unconfirmed, waiting));
+        Ok(Step::Wait { time: wait, left: waiting })
     }
 
     async fn step(&mut self, index: usize, flushing: bool) -> Result<Step, Gone> {
-        let Some(track) = self.tracks.get(index) else { return Ok(Step::Wait(Duration::MAX)) };
+        let Some(track) = self.tracks.get(index) else {
+            return Ok(Step::Wait { time: Duration::MAX, left: 0 });
+        };
         let queue = self.parts.journal.queue(self.parts.view.name, track.position()).await?;
         if self.keep_lane(index, &queue).await? {
             return Ok(Step::Sent);
@@ -229,7 +239,7 @@ impl Delivering {
             Next::Idle => self.parts.clocks.real_until(now + self.delivery.longest_wait()),
             Next::WaitUntil(moment) => self.parts.clocks.real_until(moment),
         };
-        Ok(Step::Wait(wait))
+        Ok(Step::Wait { time: wait, left: backlog.waiting })
     }
 
     /// Opens the live lane when much waits, moves it on when much waits behind it, and closes it when the cursor has reached it. Says
@@ -335,15 +345,17 @@ impl Delivering {
         if failures > 0 {
             info!(backend = self.parts.view.name, failures, "delivers again");
         }
+        let wall = self.parts.clocks.read().wall;
         if alert == Some(Alert::Recovered) {
             self.event(Severity::Info, format!("{} delivers again", self.parts.view.name));
+            self.parts.alerts.raise(self.parts.view.alert(AlertEvent::BackendRecovered, wall));
         }
-        let wall = self.parts.clocks.read().wall;
         self.parts.view.change(|status| {
             status.connected = Some(true);
             status.consecutive_failures = 0;
             status.last_write = wall;
             status.last_error = None;
+            status.failing_since = None;
         });
     }
 
@@ -354,7 +366,8 @@ impl Delivering {
             self.probe = self.parts.sink.address().map(Probe::new);
         }
         self.tracks.iter_mut().for_each(|track| track.lost_before = None);
-        let now = self.parts.clocks.read().now;
+        let clock = self.parts.clocks.read();
+        let now = clock.now;
         let alert = self.delivery.failed(now, &failure.failure(), jitter(now));
         let failures = self.delivery.consecutive_failures();
         let name = self.parts.view.name;
@@ -370,7 +383,11 @@ impl Delivering {
             status.connected = Some(false);
             status.consecutive_failures = failures;
             status.last_error = Some(failure.to_string());
+            status.failing_since = if failures == 1 { clock.wall } else { status.failing_since };
         });
+        if alert == Some(Alert::Raised) {
+            self.parts.alerts.raise(self.parts.view.alert(AlertEvent::BackendFailing, clock.wall));
+        }
     }
 
     fn event(&self, severity: Severity, text: String) {

@@ -1,9 +1,11 @@
 //! The backends one by one: a contract for all of them, and what is special about each.
 
 mod contract;
+mod http;
 mod influxdb_v1;
 mod prometheus;
 mod prometheus_remote_write;
+mod proxy;
 mod victoriametrics;
 
 use std::collections::BTreeMap;

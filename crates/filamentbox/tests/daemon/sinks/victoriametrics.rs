@@ -1,8 +1,8 @@
 //! VictoriaMetrics: tenants, tokens, and whether it reads what we write.
 
-use filamentbox::sinks;
+use filamentbox::sinks::{self, SinkError};
 
-use crate::support::{FaultServer, Server as _, VictoriaServer};
+use crate::support::{FaultServer, PASSWORD, Server as _, USERNAME, VictoriaServer, VmAuth};
 
 use super::{bare_settings, open, points, settings};
 
@@ -25,4 +25,44 @@ async fn victoriametrics_reads_every_line() {
     sink.write(&points(0..5000)).await.expect("accepted");
     assert_eq!(server.points("environment").len(), 5000);
     assert_eq!(server.invalid_lines(), 0);
+}
+
+#[tokio::test]
+async fn victoriametrics_behind_vmauth_by_token_or_password() {
+    let Some(server) = VmAuth::start() else { return };
+    let kind = sinks::find("victoriametrics").expect("a kind");
+    let with = |changes: &[(&str, &str)]| open(kind, &bare_settings(kind, &server.url(), changes));
+    let token = |token| with(&[("database.victoriametrics.token", token)]);
+    let password = |password| {
+        let changes =
+            [("database.victoriametrics.username", USERNAME), ("database.victoriametrics.password", password)];
+        with(&changes)
+    };
+    // The last is USERNAME:wr0ng in base64, which vmauth repeats.
+    for (mut sink, words, secret) in [
+        (with(&[]), "answered 401", "wr0ng"),
+        (token("wr0ng"), "(check the token", "wr0ng"),
+        (password("wr0ng"), "(check the token, or user name and password)", "ZmlsYW1lbnQ6d3Iwbmc="),
+    ] {
+        let error = sink.write(&points(0..3)).await.expect_err("refused");
+        assert!(matches!(error, SinkError::Misconfigured { .. }), "{error:?}");
+        assert!(error.to_string().contains(words) && !error.to_string().contains(secret), "{error}");
+    }
+    for mut sink in [token(VmAuth::TOKEN), password(PASSWORD)] {
+        sink.write(&points(0..3)).await.expect("accepted");
+        let held = sink.held(&points(0..3)).await.expect("answered").expect("it can be asked");
+        // Visible a second later at the latest.
+        assert!(held.iter().all(|held| *held), "{held:?}");
+    }
+    assert_eq!(server.count("environment_humidity"), 6);
+}
+
+/// Another program answers questions in a cluster.
+#[tokio::test]
+async fn victoriametrics_in_a_cluster_is_not_asked() {
+    let kind = sinks::find("victoriametrics").expect("a kind");
+    let double = FaultServer::start([]);
+    let settings = bare_settings(kind, &double.url(), &[("database.victoriametrics.tenant", "0")]);
+    assert_eq!(open(kind, &settings).held(&points(0..3)).await, Ok(None));
+    assert!(double.requests().is_empty());
 }

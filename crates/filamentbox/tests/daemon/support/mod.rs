@@ -8,13 +8,15 @@
 
 mod daemon;
 mod faults;
+mod recorder;
 mod servers;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
+pub(crate) use recorder::{Authority, Manner, Recorder};
 pub(crate) use servers::{
     InfluxServer, Metric, PASSWORD, PrometheusServer, PushgatewayServer, Server, Stored, USERNAME, VictoriaServer,
-    points_of,
+    VmAuth, points_of,
 };
 
 use std::io::{Read as _, Write as _};

@@ -4,11 +4,13 @@ mod influxdb_v1;
 mod prometheus;
 mod pushgateway;
 mod victoriametrics;
+mod vmauth;
 
 pub(crate) use influxdb_v1::InfluxServer;
 pub(crate) use prometheus::{Metric, PrometheusServer, points_of};
 pub(crate) use pushgateway::PushgatewayServer;
 pub(crate) use victoriametrics::VictoriaServer;
+pub(crate) use vmauth::VmAuth;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
