@@ -318,7 +318,7 @@ pub(super) fn words(body: &str) -> String {
 }
 
 /// `text` in one line without control characters, cut to [`REASON_MAX`] characters.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
     let mut line = String::new();
     for word in words {
@@ -334,7 +334,7 @@ fn tidy(text: &str) -> String {
 }
 
 /// An error with its causes: reqwest's own text is only "error sending request".
-fn causes(error: &dyn Error) -> String {
+pub(super) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -9,6 +9,7 @@ mod health;
 mod http;
 pub mod influxdb_v1;
 pub mod line_protocol;
+pub mod timescaledb;
 pub mod victoriametrics;
 
 pub use health::{Finding, Health};
@@ -148,7 +149,7 @@ pub struct SinkKind {
 }
 
 /// Every kind of backend.
-pub const SINKS: &[SinkKind] = &[influxdb_v1::KIND, victoriametrics::KIND];
+pub const SINKS: &[SinkKind] = &[influxdb_v1::KIND, timescaledb::KIND, victoriametrics::KIND];
 
 const NAMES: [&str; SINKS.len() + 1] = {
     let mut names = ["none"; SINKS.len() + 1];

@@ -2,11 +2,12 @@
 
 mod contract;
 mod influxdb_v1;
+mod timescaledb;
 mod victoriametrics;
 
 use std::collections::BTreeMap;
 
-use crate::support::{InfluxServer, Server, Stored, VictoriaServer};
+use crate::support::{InfluxServer, PostgresServer, Server, Stored, VictoriaServer};
 use filamentbox::sinks::{self, Labels, SINKS, Sink, SinkKind};
 use filamentbox_core::config::{Layer, Registry, Settings, Source};
 use filamentbox_core::sample::{BoxName, Measurement, Point};
@@ -22,6 +23,7 @@ pub(super) fn start(kind: &SinkKind) -> Option<Box<dyn Server>> {
     }
     match kind.name {
         "influxdb_v1" => boxed(InfluxServer::start()),
+        "timescaledb" => boxed(PostgresServer::start()),
         "victoriametrics" => boxed(VictoriaServer::start()),
         other => panic!("no test server for {other}"),
     }

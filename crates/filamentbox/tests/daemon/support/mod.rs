@@ -12,7 +12,9 @@ mod servers;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
-pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, VictoriaServer};
+pub(crate) use servers::{
+    InfluxServer, PASSWORD, PostgresServer, Server, Stored, USERNAME, VictoriaServer, psql, stored,
+};
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -27,7 +29,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// `FILAMENTBOX_REQUIRE_SERVERS=1`.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+    is_installed_as(program, std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// The same for what is not found by `PATH`: `is_there` says whether it is.
+pub(crate) fn is_installed_as(program: &str, is_there: bool) -> bool {
+    if is_there {
         return true;
     }
     let required = std::env::var("FILAMENTBOX_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
