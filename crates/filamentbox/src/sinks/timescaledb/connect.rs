@@ -25,6 +25,8 @@ use super::tls::SslMode;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An idle connection takes less to say goodbye.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What came with a first byte is there at once.
+const REST_TIMEOUT: Duration = Duration::from_millis(100);
 /// `SSLRequest`: its length and its code (postgresql.org/docs/current/protocol-message-formats.html).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// "There is no rule in `pg_hba.conf` for this", among others.
@@ -157,6 +159,8 @@ impl Server {
             b'N' if or_plain => return Ok(stream),
             b'N' => return Err(NoConnection::Unsuitable(format!("PostgreSQL at {} has no TLS", self.shown))),
             _ => {
+                // The rest of such an answer: to close with bytes unread is a reset, which ends PGlite's server.
+                let _rest = timeout(REST_TIMEOUT, stream.read(&mut [0; 512])).await;
                 let reason = format!("{} does not answer the request for TLS as PostgreSQL does", self.shown);
                 return Err(NoConnection::Unsuitable(reason));
             }
@@ -172,7 +176,12 @@ impl Server {
             None => self.lost(error),
             // More likely than a certificate from the future: our clock is not set yet.
             Some(rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. })) => self.lost(error),
-            Some(error) => NoConnection::Unsuitable(format!("no TLS with PostgreSQL at {}: {error}", self.shown)),
+            Some(error) => {
+                let rule =
+                    "; a certificate that is checked must be of version 3 and have the host's name as subjectAltName";
+                let rule = if matches!(error, rustls::Error::InvalidCertificate(_)) { rule } else { "" };
+                NoConnection::Unsuitable(format!("no TLS with PostgreSQL at {}: {error}{rule}", self.shown))
+            }
         }
     }
 

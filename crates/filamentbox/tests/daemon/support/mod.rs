@@ -13,7 +13,7 @@ mod servers;
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use servers::{
-    InfluxServer, PASSWORD, PostgresServer, Server, Stored, USERNAME, VictoriaServer, psql, stored,
+    InfluxServer, PASSWORD, PostgresServer, Server, Stored, TimescaleServer, USERNAME, VictoriaServer, psql,
 };
 
 use std::io::{Read as _, Write as _};

@@ -2,10 +2,12 @@
 
 mod influxdb_v1;
 mod postgresql;
+mod timescaledb;
 mod victoriametrics;
 
 pub(crate) use influxdb_v1::InfluxServer;
-pub(crate) use postgresql::{PostgresServer, psql, stored};
+pub(crate) use postgresql::{PostgresServer, psql};
+pub(crate) use timescaledb::TimescaleServer;
 pub(crate) use victoriametrics::VictoriaServer;
 
 use std::collections::BTreeMap;

@@ -45,6 +45,20 @@ impl PostgresServer {
         give_to_postgres(path);
     }
 
+    /// Starts it anew with these rules for TCP (`pg_hba.conf`), and these lines in its configuration besides its own.
+    pub(crate) fn configure(&mut self, rules: &str, lines: &str) {
+        self.write("data/pg_hba.conf", &format!("local all all trust\n{rules}\n"));
+        let (port, sockets) = (self.address.port(), self.folder.path().display());
+        let own = format!(
+            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{sockets}'\nfsync = off\n"
+        );
+        self.write("data/postgresql.auto.conf", &format!("{own}{lines}\n"));
+        if self.child.is_some() {
+            self.terminate();
+        }
+        self.spawn();
+    }
+
     /// Statements by the administrator, in the database; what psql prints, a row a line.
     pub(crate) fn query(&self, statements: &str) -> String {
         self.query_as("postgres", Self::DATABASE, statements).unwrap_or_else(|error| panic!("{statements}: {error}"))
@@ -52,22 +66,30 @@ impl PostgresServer {
 
     /// Statements by `user` by way of the Unix socket, where everybody is trusted; or what psql says instead.
     pub(crate) fn query_as(&self, user: &str, database: &str, statements: &str) -> Result<String, String> {
+        psql(&self.socket(user, database), statements)
+    }
+
+    /// The way there by the Unix socket, for [`psql`].
+    pub(crate) fn socket(&self, user: &str, database: &str) -> String {
         let (folder, port) = (self.folder.path().display(), self.address.port());
-        let database = database.replace('\\', "\\\\").replace('\'', "\\'");
-        psql(&format!("host={folder} port={port} user={user} dbname='{database}'"), statements)
+        format!("host={folder} port={port} user={user} dbname='{database}'")
     }
 
     /// Every row of a table, by time and tags.
     pub(crate) fn rows(&self, table: &str) -> Vec<Stored> {
-        let rows = self.query(&format!(
-            "SELECT json_build_object('us', (extract(epoch FROM time) * 1000000)::bigint, 'row', row_to_json(t)) FROM {table} t ORDER BY time, tags"
-        ));
-        rows.lines().map(stored).collect()
+        rows(table, |statements| self.query(statements))
     }
 }
 
-/// A row as JSON.
-pub(crate) fn stored(row: &str) -> Stored {
+/// Every row of a table of ours, by time and tags.
+pub(super) fn rows(table: &str, query: impl Fn(&str) -> String) -> Vec<Stored> {
+    let rows = query(&format!(
+        "SELECT json_build_object('us', (extract(epoch FROM time) * 1000000)::bigint, 'row', row_to_json(t)) FROM {table} t ORDER BY time, tags"
+    ));
+    rows.lines().map(stored).collect()
+}
+
+fn stored(row: &str) -> Stored {
     let row: Value = serde_json::from_str(row).unwrap_or_else(|error| panic!("{row}: {error}"));
     let microseconds = row["us"].as_i64().expect("a time");
     assert_eq!(microseconds % 1000, 0, "whole milliseconds");
@@ -118,15 +140,15 @@ impl PostgresServer {
     fn spawn(&mut self) {
         assert!(self.child.is_none(), "postgres runs already");
         let log = std::fs::File::create(self.path("log")).expect("the log file");
+        let (file, socket) = (self.path("log"), self.socket("postgres", "postgres"));
         let mut command = command(&programs().expect("installed").join("postgres"));
         command.arg("-D").arg(self.path("data")).stdout(log.try_clone().expect("a handle")).stderr(log);
         let child = self.child.insert(command.spawn().expect("setpriv(1)"));
-        let (log, folder, port) = (self.folder.path().join("log"), self.folder.path().display(), self.address.port());
         wait_until("postgres", || {
             if let Some(status) = child.try_wait().expect("a child") {
-                panic!("postgres ended: {status}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+                panic!("postgres ended: {status}\n{}", std::fs::read_to_string(&file).unwrap_or_default());
             }
-            psql(&format!("host={folder} port={port} user=postgres dbname=postgres"), "SELECT 1").is_ok()
+            psql(&socket, "SELECT 1").is_ok()
         });
     }
 
@@ -151,7 +173,7 @@ impl Server for PostgresServer {
         }
         let folder = tempfile::Builder::new().prefix("filamentbox-test-").tempdir().expect("a temporary folder");
         give_to_postgres(folder.path().to_str().expect("text"));
-        let server = Self { folder, address: free_address(), child: None };
+        let mut server = Self { folder, address: free_address(), child: None };
         let mut initdb = command(&programs?.join("initdb"));
         initdb.args([
             "-U",
@@ -165,15 +187,7 @@ impl Server for PostgresServer {
         ]);
         let output = initdb.arg(server.path("data")).output().expect("setpriv(1)");
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        let (port, sockets) = (server.address.port(), server.folder.path().display());
-        server.write(
-            "data/postgresql.auto.conf",
-            &format!(
-                "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{sockets}'\nfsync = off\n"
-            ),
-        );
-        let mut server = server;
-        server.spawn();
+        server.configure("host all all 127.0.0.1/32 scram-sha-256", "");
         let database = Self::DATABASE.replace('"', "\"\"");
         let admin = |statement: &str| server.query_as("postgres", "postgres", statement).expect("accepted");
         admin(&format!("CREATE USER {USERNAME} PASSWORD '{PASSWORD}'"));
