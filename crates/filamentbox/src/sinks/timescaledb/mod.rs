@@ -14,12 +14,13 @@ mod errors;
 mod schema;
 mod tls;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
-use filamentbox_core::sample::{FIELD_NAMES, Point};
+use filamentbox_core::sample::{BoxName, FIELD_NAMES, Point};
 use filamentbox_core::time::UnixTime;
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
@@ -93,6 +94,8 @@ const PREPARE: &str = "SET statement_timeout = 25000; SELECT pg_catalog.set_conf
 /// Of a row's tags as JSON, in bytes: an index entry may have 2704, the time and its own head included.
 const TAGS_MAX: usize = 2048;
 const BOX_TAG: &str = "box";
+/// What the server's list of sessions shows.
+const APPLICATION: &str = "filamentbox";
 
 struct TimescaleDb {
     server: Server,
@@ -145,7 +148,7 @@ fn server(settings: &Settings, names: &Names) -> Result<Server, ConfigError> {
     let port = u16::try_from(settings.integer(PORT)).expect("its range is that of a port");
     let mode = SslMode::of(settings.text(SSL_MODE));
     let mut login = tokio_postgres::Config::new();
-    login.user(&names.username).dbname(&names.database).application_name(NAME_FOR_SERVER);
+    login.user(&names.username).dbname(&names.database).application_name(APPLICATION);
     login.ssl_mode(tokio_postgres::config::SslMode::Disable);
     if !names.password.is_empty() {
         login.password(&names.password);
@@ -164,9 +167,6 @@ fn server(settings: &Settings, names: &Names) -> Result<Server, ConfigError> {
     let shown = if bare.contains(':') { format!("[{bare}]:{port}") } else { format!("{bare}:{port}") };
     Ok(Server { place: Place::Tcp(bare.to_owned(), port), shown, login, mode, tls: Some((Arc::new(tls), name)) })
 }
-
-/// What the server's list of sessions shows.
-const NAME_FOR_SERVER: &str = "filamentbox";
 
 /// The tags of every row, but for the box.
 fn tags(labels: &Labels) -> Result<serde_json::Map<String, serde_json::Value>, ConfigError> {
@@ -232,13 +232,9 @@ impl TimescaleDb {
         written
     }
 
-    async fn connect(&self) -> Result<(Client, Driver), NoConnection> {
-        self.server.connect().await
-    }
-
     /// A session with a table that can take points.
     async fn begin(&mut self) -> Result<Session, SinkError> {
-        let (client, driver) = self.connect().await.map_err(|error| self.no_connection(&error))?;
+        let (client, driver) = self.server.connect().await.map_err(|error| self.no_connection(&error))?;
         client.batch_execute(PREPARE).await.map_err(|error| self.names.explain(&error))?;
         if !schema::is_there(&client, &self.names).await? {
             if !self.extension_tried && schema::lacks_extension(&client, &self.names).await? {
@@ -264,11 +260,14 @@ impl TimescaleDb {
 
     async fn insert(&self, session: &Session, points: &[Point]) -> Result<(), SinkError> {
         let times: Vec<SystemTime> = points.iter().map(|point| system_time(point.at)).collect();
-        let tags: Vec<String> = points.iter().map(|point| self.tags_of(point)).collect();
+        let boxes: BTreeSet<&BoxName> = points.iter().map(|point| &point.box_name).collect();
+        let texts: BTreeMap<&BoxName, String> = boxes.into_iter().map(|name| (name, self.tags_of(name))).collect();
+        let tags: Vec<&str> = points.iter().map(|point| texts[&point.box_name].as_str()).collect();
         let mut fields: [Vec<Option<f64>>; FIELD_NAMES.len()] = Default::default();
         for point in points {
+            let mut known = point.fields().peekable();
             for (name, column) in FIELD_NAMES.iter().zip(&mut fields) {
-                column.push(point.fields().find(|field| field.name == *name).map(|field| field.value()));
+                column.push(known.next_if(|field| field.name == *name).map(|field| field.value()));
             }
         }
         let mut columns: Vec<&(dyn ToSql + Sync)> = vec![&times, &tags];
@@ -277,18 +276,17 @@ impl TimescaleDb {
         inserted.map(|_rows| ()).map_err(|error| self.names.explain(&error))
     }
 
-    fn tags_of(&self, point: &Point) -> String {
-        if !self.tag_box {
-            return serde_json::Value::Object(self.tags.clone()).to_string();
-        }
+    fn tags_of(&self, name: &BoxName) -> String {
         let mut tags = self.tags.clone();
-        tags.insert(BOX_TAG.to_owned(), point.box_name.as_str().into());
+        if self.tag_box {
+            tags.insert(BOX_TAG.to_owned(), name.as_str().into());
+        }
         serde_json::Value::Object(tags).to_string()
     }
 
     /// Finds out how the server is, and writes nothing but no rows at all: that needs the same rights, columns and index.
     async fn examine(&mut self, health: &mut Health) {
-        let (client, driver) = match self.connect().await {
+        let (client, driver) = match self.server.connect().await {
             Ok(connected) => connected,
             Err(error) => {
                 let reason = self.no_connection(&error).to_string();

@@ -203,6 +203,18 @@ async fn one_connection_serves_until_the_sink_ends() {
 }
 
 #[tokio::test]
+async fn a_table_that_was_dropped_is_created_again() {
+    let Some(server) = PostgresServer::start() else { return };
+    let mut sink = sink(&server, &[]);
+    sink.write(&points(0..3)).await.expect("accepted");
+    server.query("DROP TABLE environment_data");
+    let error = sink.write(&points(3..6)).await.expect_err("no table");
+    assert!(matches!(error, SinkError::Retry { .. }), "{error:?}");
+    sink.write(&points(3..6)).await.expect("accepted");
+    assert_same(&server.rows(PostgresServer::TABLE), &all_stored(&points(3..6)), "the new table");
+}
+
+#[tokio::test]
 async fn a_write_given_up_midway_does_no_harm() {
     let Some(server) = PostgresServer::start() else { return };
     let mut sink = sink(&server, &[]);
