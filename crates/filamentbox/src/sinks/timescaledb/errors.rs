@@ -36,7 +36,6 @@ pub(super) fn meaning(code: &str, column: Option<&str>) -> Meaning {
 }
 
 /// Names for reasons and remedies.
-#[derive(Clone, Debug)]
 pub(super) struct Names {
     /// The server.
     pub(super) server: String,
