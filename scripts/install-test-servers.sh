@@ -7,6 +7,10 @@ command -v influxd >/dev/null || packages+=(influxdb)
 command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
 command -v prometheus >/dev/null && command -v promtool >/dev/null || packages+=(prometheus)
 command -v prometheus-pushgateway >/dev/null || packages+=(prometheus-pushgateway)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+command -v openssl >/dev/null || packages+=(openssl)
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
 command -v pgrep >/dev/null || packages+=(procps)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 # The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.
@@ -16,7 +20,17 @@ if [ "$(uname -m)" = x86_64 ]; then
   command -v /sbin/depmod >/dev/null || packages+=(kmod)
   command -v make >/dev/null || packages+=(make)
 fi
-if [ ${#packages[@]} -eq 0 ]; then exit 0; fi
+
+# TimescaleDB in WebAssembly, of exactly the versions in its lock file; no package's own scripts are run.
+install_timescaledb() {
+  cd "$(dirname "$0")/../crates/filamentbox/tests/timescaledb"
+  if [ node_modules/.package-lock.json -nt package-lock.json ]; then return; fi
+  npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund
+}
+if [ ${#packages[@]} -eq 0 ]; then
+  install_timescaledb
+  exit 0
+fi
 
 if ! command -v apt-get >/dev/null; then
   echo "These are missing and this is no Debian or Ubuntu: install ${packages[*]} by hand." >&2
@@ -37,3 +51,4 @@ if [ ! -e "$policy" ]; then
   as_root chmod +x "$policy"
 fi
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
+install_timescaledb

@@ -369,7 +369,7 @@ pub(super) fn words(body: &str) -> String {
 }
 
 /// `text` in one line without control characters, cut to [`REASON_MAX`] characters.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
     let mut line = String::new();
     for word in words {

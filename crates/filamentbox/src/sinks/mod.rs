@@ -12,6 +12,7 @@ pub mod line_protocol;
 pub mod prometheus;
 pub mod prometheus_remote_write;
 mod secrets;
+pub mod timescaledb;
 mod tls;
 pub mod victoriametrics;
 
@@ -158,7 +159,7 @@ pub struct SinkKind {
 
 /// Every kind of backend.
 pub const SINKS: &[SinkKind] =
-    &[influxdb_v1::KIND, prometheus::KIND, prometheus_remote_write::KIND, victoriametrics::KIND];
+    &[influxdb_v1::KIND, prometheus::KIND, prometheus_remote_write::KIND, timescaledb::KIND, victoriametrics::KIND];
 
 const NAMES: [&str; SINKS.len() + 1] = {
     let mut names = ["none"; SINKS.len() + 1];

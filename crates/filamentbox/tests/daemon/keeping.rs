@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, InfluxServer, Server, VictoriaServer, wait_until};
+use crate::support::{Daemon, InfluxServer, PostgresServer, Server, VictoriaServer, wait_until};
 use serde_json::Value;
 
 /// Milliseconds of a sample in an export.
@@ -81,13 +81,13 @@ fn history_can_be_read_with_and_without_a_daemon() {
     assert_eq!(daemon.cli(&["history", "export", "--from", "yesterday"]).status.code(), Some(2));
 }
 
-/// Points every sample of the daemon to two real servers.
-fn deliver_to(daemon: &mut Daemon, influx: &InfluxServer, victoria: &VictoriaServer) {
-    for (key, value) in influx.settings().into_iter().chain(victoria.settings()) {
+/// Points every sample of the daemon to three real servers.
+fn deliver_to(daemon: &mut Daemon, servers: [&dyn Server; 3]) {
+    for (key, value) in servers.into_iter().flat_map(Server::settings) {
         daemon.set(&key, &value);
     }
     daemon
-        .set("database.type", "influxdb_v1,victoriametrics")
+        .set("database.type", "influxdb_v1,victoriametrics,timescaledb")
         .set("data_collection.tags", r#"{"place":"shelf 2, left=top","ä":"ö 🦀"}"#)
         .set("data_collection.flush_interval", "1")
         .set("retry.backoff_base", "0.2")
@@ -126,8 +126,9 @@ pub(crate) fn assert_delivered(daemon: &Daemon, server: &impl Server, name: &str
 /// Kills servers and daemon in turn for `rounds`, `pause` apart, then compares what was taken with what is stored.
 fn outages(rounds: usize, pause: Duration) {
     let (Some(mut influx), Some(mut victoria)) = (InfluxServer::start(), VictoriaServer::start()) else { return };
+    let Some(mut postgres) = PostgresServer::start() else { return };
     let mut daemon = Daemon::new();
-    deliver_to(&mut daemon, &influx, &victoria);
+    deliver_to(&mut daemon, [&influx, &victoria, &postgres]);
     daemon.start();
     let rest = || std::thread::sleep(pause);
     let mut kills = 0;
@@ -136,10 +137,12 @@ fn outages(rounds: usize, pause: Duration) {
         influx.kill();
         rest();
         daemon.kill();
+        postgres.kill();
         kills += 1;
         daemon.start();
         rest();
         influx.restart();
+        postgres.restart();
         // Killed, it loses what it had accepted in the last seconds.
         if round % 2 == 0 {
             victoria.kill()
@@ -158,7 +161,7 @@ fn outages(rounds: usize, pause: Duration) {
     let patience = Instant::now();
     let totals = |backend: &str| daemon.outbox(backend)["totals"].clone();
     let count = |totals: &Value, name: &str| totals[name].as_u64().expect("a number");
-    for backend in ["influxdb_v1", "victoriametrics"] {
+    for backend in ["influxdb_v1", "victoriametrics", "timescaledb"] {
         let goal = count(&totals(backend), "sampled");
         wait_until(&format!("{backend} has everything"), || count(&totals(backend), "delivered") >= goal);
         let totals = totals(backend);
@@ -170,6 +173,7 @@ fn outages(rounds: usize, pause: Duration) {
     assert_complete(&daemon, kills);
     assert_delivered(&daemon, &influx, "InfluxDB");
     assert_delivered(&daemon, &victoria, "VictoriaMetrics");
+    assert_delivered(&daemon, &postgres, "PostgreSQL");
 }
 
 #[test]

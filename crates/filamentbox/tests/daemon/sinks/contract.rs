@@ -53,7 +53,7 @@ async fn every_sink_says_that_a_password_is_wrong() {
         let error = sink.write(&points(0..3)).await.expect_err("the password is wrong");
         assert!(matches!(error, SinkError::Misconfigured { .. }), "{}: {error:?}", kind.name);
         let text = error.to_string();
-        assert!(text.contains("401") && text.contains("check user name and password"), "{}: {text}", kind.name);
+        assert!(text.contains("check user name and password"), "{}: {text}", kind.name);
         assert!(!text.contains("wr0ng") && !text.contains(PASSWORD), "{}: {text}", kind.name);
         assert_eq!(server.points("environment"), [], "{}", kind.name);
     }
@@ -115,7 +115,8 @@ async fn every_sink_gives_back_any_tags_it_accepts() {
                 .unwrap_or_else(|error| panic!("{}: {labels:?}: {error}", kind.name));
             let tags: Vec<_> = labels.tags.iter().map(|(name, value)| (called(kind, name), value.as_str())).collect();
             let tags: Vec<_> = tags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-            let one = (called(kind, &labels.measurement), stored(&point, &tags));
+            let measurement = if server.keeps_measurements() { &labels.measurement } else { "environment" };
+            let one = (called(kind, measurement), stored(&point, &tags));
             if kind.history == History::LatestOnly {
                 assert_same(&server.all_points(), std::slice::from_ref(&one), kind.name);
                 expected.clear();

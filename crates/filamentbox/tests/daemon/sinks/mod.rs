@@ -6,11 +6,14 @@ mod influxdb_v1;
 mod prometheus;
 mod prometheus_remote_write;
 mod proxy;
+mod timescaledb;
 mod victoriametrics;
 
 use std::collections::BTreeMap;
 
-use crate::support::{InfluxServer, PrometheusServer, PushgatewayServer, Server, Stored, VictoriaServer};
+use crate::support::{
+    InfluxServer, PostgresServer, PrometheusServer, PushgatewayServer, Server, Stored, VictoriaServer,
+};
 use filamentbox::sinks::{self, History, Labels, SINKS, Sink, SinkKind};
 use filamentbox_core::config::{Layer, Registry, Settings, Source};
 use filamentbox_core::sample::{BoxName, Measurement, Point};
@@ -28,6 +31,7 @@ pub(super) fn start(kind: &SinkKind) -> Option<Box<dyn Server>> {
         "influxdb_v1" => boxed(InfluxServer::start()),
         "prometheus" => boxed(PushgatewayServer::start()),
         "prometheus_remote_write" => boxed(PrometheusServer::start()),
+        "timescaledb" => boxed(PostgresServer::start()),
         "victoriametrics" => boxed(VictoriaServer::start()),
         other => panic!("no test server for {other}"),
     }

@@ -15,8 +15,8 @@ pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use recorder::{Authority, Manner, Recorder};
 pub(crate) use servers::{
-    InfluxServer, Metric, PASSWORD, PrometheusServer, PushgatewayServer, Server, Stored, USERNAME, VictoriaServer,
-    VmAuth, points_of,
+    InfluxServer, Metric, PASSWORD, PostgresServer, PrometheusServer, PushgatewayServer, Server, Stored,
+    TimescaleServer, USERNAME, VictoriaServer, VmAuth, points_of, psql,
 };
 
 use std::io::{Read as _, Write as _};
@@ -32,7 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// `FILAMENTBOX_REQUIRE_SERVERS=1`.
 pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+    is_installed_as(program, std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// The same for what is not found by `PATH`: `is_there` says whether it is.
+pub(crate) fn is_installed_as(program: &str, is_there: bool) -> bool {
+    if is_there {
         return true;
     }
     let required = std::env::var("FILAMENTBOX_REQUIRE_SERVERS").is_ok_and(|value| value == "1");

@@ -1,14 +1,18 @@
 //! Real servers: start, kill, stop, start again with the same data, and read back.
 
 mod influxdb_v1;
+mod postgresql;
 mod prometheus;
 mod pushgateway;
+mod timescaledb;
 mod victoriametrics;
 mod vmauth;
 
 pub(crate) use influxdb_v1::InfluxServer;
+pub(crate) use postgresql::{PostgresServer, psql};
 pub(crate) use prometheus::{Metric, PrometheusServer, points_of};
 pub(crate) use pushgateway::PushgatewayServer;
+pub(crate) use timescaledb::TimescaleServer;
 pub(crate) use victoriametrics::VictoriaServer;
 pub(crate) use vmauth::VmAuth;
 
@@ -47,11 +51,16 @@ pub(crate) trait Server {
     where
         Self: Sized;
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or what else errors call the server.
     fn url(&self) -> String;
 
     /// The settings with which FilamentBox delivers to it, `database.type` included.
     fn settings(&self) -> Vec<(String, String)>;
+
+    /// Whether it stores a measurement's name; when not, [`Self::all_points`] calls all of them `environment`.
+    fn keeps_measurements(&self) -> bool {
+        true
+    }
 
     /// Every point of every measurement, by measurement, time and tags.
     fn all_points(&self) -> Vec<(String, Stored)>;
