@@ -37,8 +37,17 @@ const USER_AGENT: &str = concat!("filamentbox/", env!("CARGO_PKG_VERSION"));
 /// How a sink proves who it is.
 pub(super) enum Auth {
     Nobody,
-    Basic { username: String, password: String },
-    Bearer { token: String },
+    Basic {
+        username: String,
+        password: String,
+    },
+    Bearer {
+        token: String,
+    },
+    /// The scheme of InfluxDB 2.
+    Token {
+        token: String,
+    },
 }
 
 impl Auth {
@@ -47,7 +56,7 @@ impl Auth {
         let secret = match self {
             Self::Nobody => "",
             Self::Basic { password, .. } => password,
-            Self::Bearer { token } => token,
+            Self::Bearer { token } | Self::Token { token } => token,
         };
         if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
     }
@@ -68,6 +77,16 @@ pub(super) fn basic(settings: &Settings, username_key: &str, password_key: &str)
         }
         (false, _) => Ok(Auth::Basic { username: username.to_owned(), password: password.to_owned() }),
     }
+}
+
+/// The token under `key`; `None` when it is not set.
+pub(super) fn token(settings: &Settings, key: &str) -> Result<Option<String>, ConfigError> {
+    let token = settings.text(key);
+    if !token.bytes().all(|c| c.is_ascii_graphic()) {
+        let problem = "the token is not allowed; allowed: visible ASCII characters without spaces".to_owned();
+        return Err(ConfigError { key: key.to_owned(), problem });
+    }
+    Ok(Some(token.to_owned()).filter(|token| !token.is_empty()))
 }
 
 /// The key of a file with further certificate authorities: each HTTP backend has one, `database.NAME.ca_file`.
@@ -178,12 +197,17 @@ impl Http {
 
     /// Posts `body` to `url`. Every answer is `Ok`, whatever its status.
     pub(super) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Answer, SinkError> {
+        self.post_reading(url, body, ANSWER_MAX).await
+    }
+
+    /// Like [`Self::post`], for a server whose errors are long; at most `answer_max` bytes of the answer are read.
+    pub(super) async fn post_reading(&self, url: Url, body: Vec<u8>, answer_max: usize) -> Result<Answer, SinkError> {
         let request = self.request(Method::POST, url);
         let request = match self.gzip && body.len() >= GZIP_MIN {
             true => request.header(header::CONTENT_ENCODING, "gzip").body(gzipped(&body)),
             false => request.body(body),
         };
-        self.send(request, ANSWER_MAX).await
+        self.send(request, answer_max).await
     }
 
     /// Asks for something; at most `answer_max` bytes of it are read.
@@ -205,6 +229,7 @@ impl Http {
             Auth::Nobody => request,
             Auth::Basic { username, password } => request.basic_auth(username, Some(password)),
             Auth::Bearer { token } => request.bearer_auth(token),
+            Auth::Token { token } => request.header(header::AUTHORIZATION, format!("Token {token}")),
         };
         let mut response = request.send().await.map_err(|error| self.lost(error))?;
         let status = response.status();
@@ -310,15 +335,14 @@ pub(super) fn reason(server: &str, answer: &Answer) -> String {
 /// The server's own words: the error of a JSON answer, else the body; tidied.
 pub(super) fn words(body: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let error = json.as_ref().and_then(|json| {
-        // The second form is that of an InfluxQL statement.
-        json.get("error").or_else(|| json.pointer("/results/0/error"))?.as_str()
-    });
+    // "message" is that of InfluxDB 2; the last one that of an InfluxQL statement.
+    let places = ["/error", "/message", "/results/0/error"];
+    let error = json.as_ref().and_then(|json| places.iter().find_map(|place| json.pointer(place)?.as_str()));
     tidy(error.unwrap_or(body))
 }
 
 /// `text` in one line without control characters, cut to [`REASON_MAX`] characters.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
     let mut line = String::new();
     for word in words {
@@ -401,6 +425,8 @@ mod tests {
         let reason = |body: &str| classify("InfluxDB", &answer(503, body)).expect_err("503").to_string();
         assert_eq!(reason(""), "InfluxDB answered 503 Service Unavailable");
         assert_eq!(reason("{\"error\":\"disk\\n full\"}"), "InfluxDB answered 503 Service Unavailable: disk full");
+        let json = r#"{"code":"unavailable","message":"busy"}"#;
+        assert_eq!(reason(json), "InfluxDB answered 503 Service Unavailable: busy");
         assert_eq!(reason("<b>\u{1b}[31m\r\nno\0</b>"), "InfluxDB answered 503 Service Unavailable: <b> [31m no </b>");
         assert!(reason(&"ä".repeat(301)).ends_with("ä…"));
         assert_eq!(tidy(&"ä".repeat(300)).chars().count(), 300);
@@ -412,7 +438,20 @@ mod tests {
         let basic = Auth::Basic { username: "ann".to_owned(), password: "hunter2".to_owned() };
         assert_eq!(basic.redact("ann:hunter2 is wrong"), "ann:*** is wrong");
         assert_eq!(Auth::Bearer { token: "t0k".to_owned() }.redact("Bearer t0k"), "Bearer ***");
+        assert_eq!(Auth::Token { token: "t0k".to_owned() }.redact("Token t0k"), "Token ***");
         assert_eq!(Auth::Nobody.redact("text"), "text");
+    }
+
+    #[test]
+    fn a_token_is_one_visible_word() {
+        const KEY: &str = "database.victoriametrics.token";
+        let token = |text: &str| super::token(&super::super::tests::settings(&[(KEY, text)]), KEY);
+        assert_eq!(token(""), Ok(None));
+        assert_eq!(token("ap1-v3_a+b/c=="), Ok(Some("ap1-v3_a+b/c==".to_owned())));
+        for bad in ["two words", "tökén"] {
+            let error = token(bad).expect_err("no header may have it").to_string();
+            assert!(error.contains(KEY) && !error.contains(bad), "{error}");
+        }
     }
 
     #[test]

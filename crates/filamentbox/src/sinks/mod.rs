@@ -8,6 +8,8 @@
 mod health;
 mod http;
 pub mod influxdb_v1;
+pub mod influxdb_v2;
+pub mod influxdb_v3;
 pub mod line_protocol;
 pub mod victoriametrics;
 
@@ -148,7 +150,7 @@ pub struct SinkKind {
 }
 
 /// Every kind of backend.
-pub const SINKS: &[SinkKind] = &[influxdb_v1::KIND, victoriametrics::KIND];
+pub const SINKS: &[SinkKind] = &[influxdb_v1::KIND, influxdb_v2::KIND, influxdb_v3::KIND, victoriametrics::KIND];
 
 const NAMES: [&str; SINKS.len() + 1] = {
     let mut names = ["none"; SINKS.len() + 1];

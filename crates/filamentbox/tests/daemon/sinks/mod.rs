@@ -2,11 +2,13 @@
 
 mod contract;
 mod influxdb_v1;
+mod influxdb_v2;
+mod influxdb_v3;
 mod victoriametrics;
 
 use std::collections::BTreeMap;
 
-use crate::support::{InfluxServer, Server, Stored, VictoriaServer};
+use crate::support::{InfluxServer, InfluxV2Double, InfluxV3Double, Server, Stored, VictoriaServer};
 use filamentbox::sinks::{self, Labels, SINKS, Sink, SinkKind};
 use filamentbox_core::config::{Layer, Registry, Settings, Source};
 use filamentbox_core::sample::{BoxName, Measurement, Point};
@@ -15,13 +17,15 @@ use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
 
 const START_MS: i64 = 1_700_000_000_123;
 
-/// The real server of a backend; a further backend needs one here.
+/// The server of a backend, a real one where it can be installed; a further backend needs one here.
 pub(super) fn start(kind: &SinkKind) -> Option<Box<dyn Server>> {
     fn boxed<S: Server + 'static>(server: Option<S>) -> Option<Box<dyn Server>> {
         server.map(|server| Box::new(server) as Box<dyn Server>)
     }
     match kind.name {
         "influxdb_v1" => boxed(InfluxServer::start()),
+        "influxdb_v2" => boxed(InfluxV2Double::start()),
+        "influxdb_v3" => boxed(InfluxV3Double::start()),
         "victoriametrics" => boxed(VictoriaServer::start()),
         other => panic!("no test server for {other}"),
     }
@@ -47,7 +51,7 @@ pub(super) fn open(kind: &SinkKind, settings: &Settings) -> Box<dyn Sink> {
 pub(super) fn bare_settings(kind: &SinkKind, url: &str, changes: &[(&str, &str)]) -> Settings {
     let value = |key: &str| match key.rsplit('.').next() {
         Some("url") => Some(url.to_owned()),
-        Some("database") => Some("filament".to_owned()),
+        Some("database" | "org" | "bucket") => Some("filament".to_owned()),
         _ => None,
     };
     let values: Vec<_> = kind.keys.iter().filter_map(|spec| Some((spec.key.to_owned(), value(spec.key)?))).collect();

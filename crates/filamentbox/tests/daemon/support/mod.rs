@@ -12,7 +12,9 @@ mod servers;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
-pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, VictoriaServer};
+pub(crate) use servers::{
+    InfluxServer, InfluxV2Double, InfluxV3Double, PASSWORD, Server, Stored, TOKEN, USERNAME, VictoriaServer,
+};
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

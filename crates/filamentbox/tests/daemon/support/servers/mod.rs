@@ -1,9 +1,15 @@
-//! Real servers: start, kill, stop, start again with the same data, and read back.
+//! Servers: start, kill, stop, start again with the same data, and read back. Real ones where they can be installed, doubles of the others.
 
+mod double;
+mod influxdb_store;
 mod influxdb_v1;
+mod influxdb_v2;
+mod influxdb_v3;
 mod victoriametrics;
 
 pub(crate) use influxdb_v1::InfluxServer;
+pub(crate) use influxdb_v2::InfluxV2Double;
+pub(crate) use influxdb_v3::InfluxV3Double;
 pub(crate) use victoriametrics::VictoriaServer;
 
 use std::collections::BTreeMap;
@@ -18,6 +24,8 @@ use super::{free_address, http, wait_until};
 pub(crate) const USERNAME: &str = "filament";
 /// That user's password.
 pub(crate) const PASSWORD: &str = "p4ss wörd";
+/// The token that every server with tokens knows.
+pub(crate) const TOKEN: &str = "t0ken_-a/b+c==";
 
 /// A point as a server gives it back.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,9 +38,9 @@ pub(crate) struct Stored {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// A real server.
+/// A server.
 pub(crate) trait Server {
-    /// Starts one that asks for [`USERNAME`] and [`PASSWORD`]; `None` when it is not installed.
+    /// Starts one that asks for [`USERNAME`] and [`PASSWORD`], or for [`TOKEN`]; `None` when it is not installed.
     fn start() -> Option<Self>
     where
         Self: Sized;
