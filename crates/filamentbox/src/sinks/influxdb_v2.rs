@@ -1,16 +1,17 @@
 //! InfluxDB 2.x: `POST /api/v2/write` with a token.
 //!
-//! Organisation and bucket must exist; a token that may only write cannot create them. Writing a point again overwrites it (same series
-//! and time). The server answers 204 once the points are in its write-ahead log.
+//! Organisation and bucket must exist; a token that may only write cannot create them. Writing a point again overwrites it
+//! (same series and time). The server answers 204 once the points are in its write-ahead log.
 //!
-//! What it refuses (read in `http/write_handler.go`, `http/points/points_parser.go` and `kit/transport/http/error_handler.go`; errors are
-//! `{"code": .., "message": ..}`):
-//! - It looks at the token (401), then at organisation and bucket (404), then at the right to write (403), then at the body. So an empty
-//!   body shows all of it: 204, up to 2.0.8 400 "writing requires points".
+//! What it refuses (read in `http/write_handler.go`, `http/points/points_parser.go` and
+//! `kit/transport/http/error_handler.go`; errors are `{"code": .., "message": ..}`):
+//! - It looks at the token (401), then at organisation and bucket (404), then at the right to write (403), then at the
+//!   body. So an empty body shows all of it: 204, up to 2.0.8 400 "writing requires points".
 //! - 400: a line cannot be parsed. Nothing of the request is stored.
-//! - 422 "failure writing points to database: partial write: ..": points older than the bucket's retention ("points beyond retention policy
-//!   dropped=N"; since 2.7.12 "dropped N points outside retention policy of duration .."), or with a field that has another type in
-//!   their shard. The others of the request are stored; which ones, it does not say. The first versions (2.0) answered 500.
+//! - 422 "failure writing points to database: partial write: ..": points older than the bucket's retention ("points beyond
+//!   retention policy dropped=N"; since 2.7.12 "dropped N points outside retention policy of duration .."), or with a field
+//!   that has another type in their shard. The others of the request are stored; which ones, it does not say. The first
+//!   versions (2.0) answered 500.
 //! - A conflict of types hides points that are too old: they are only told of when nothing else was refused.
 //! - 413 "points batch is too large": InfluxDB Cloud, and proxies; the server itself has no limit.
 //!

@@ -1,16 +1,17 @@
 //! InfluxDB 3 (Core, Enterprise): `POST /api/v3/write_lp` with a token.
 //!
-//! Database and table are created by the first write. Writing a point again overwrites it (same tags and time; without `no_sync` the server
-//! answers once the points are in its write-ahead log).
+//! Database and table are created by the first write. Writing a point again overwrites it (same tags and time; without
+//! `no_sync` the server answers once the points are in its write-ahead log).
 //!
-//! It stores the lines it can and names the others: 400 "partial write of line protocol occurred", with the number and the error of each
-//! ([`SinkError::Partial`]). A list that cannot be right, or that has every line, counts as a refusal of the whole request, as it then says
-//! nothing about single points. Read in `influxdb3_server/src/http.rs` and `influxdb3_write/src/write_buffer/`:
+//! It stores the lines it can and names the others: 400 "partial write of line protocol occurred", with the number and the
+//! error of each ([`SinkError::Partial`]). A list that cannot be right, or that has every line, counts as a refusal of the
+//! whole request, as it then says nothing about single points. Read in `influxdb3_server/src/http.rs` and
+//! `influxdb3_write/src/write_buffer/`:
 //! - A field keeps the type of its first write, for ever; a line with another type is refused.
 //! - 422 "would exceed": Core has 5 databases, 2000 tables, 500 columns a table. The server must change first.
 //! - 413 over 10 MiB, before and after decompression; the first versions answered 500 "max request size".
-//! - An empty body is 400 "incoming write was empty", after the database has been created. So `test` sends a line without fields with
-//!   `accept_partial=false`, which is refused before anything is created.
+//! - An empty body is 400 "incoming write was empty", after the database has been created. So `test` sends a line without
+//!   fields with `accept_partial=false`, which is refused before anything is created.
 //!
 //! Not here: InfluxDB Cloud (Serverless, Dedicated), which has the write API of [`super::influxdb_v2`].
 

@@ -1,5 +1,5 @@
-//! One contract for every backend, against its server (the real one where it can be installed), and against a double for the faults that
-//! a real one will not show.
+//! One contract for every backend, against its server (the real one where it can be installed), and against a double for
+//! the faults that a real one will not show.
 
 use std::time::Duration;
 

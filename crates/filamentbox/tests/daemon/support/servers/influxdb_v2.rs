@@ -1,6 +1,6 @@
 //! A double of InfluxDB 2.7's write API, after its source (`http/write_handler.go`, `http/points/points_parser.go`,
-//! `models/points.go`, `kit/transport/http/error_handler.go`) and published answers of 2.7.12. One bucket; a field's type holds for the
-//! whole bucket, not for a shard.
+//! `models/points.go`, `kit/transport/http/error_handler.go`) and published answers of 2.7.12. One bucket; a field's type
+//! holds for the whole bucket, not for a shard.
 
 use std::collections::BTreeSet;
 

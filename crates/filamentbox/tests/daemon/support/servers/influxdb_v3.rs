@@ -1,5 +1,6 @@
-//! A double of InfluxDB 3 Core's write API, after its source (`influxdb3_server/src/http.rs`, `influxdb3_write/src/write_buffer/`). It
-//! reads lines with the parser that the server has. Not here: Basic authentication, which we never send.
+//! A double of InfluxDB 3 Core's write API, after its source (`influxdb3_server/src/http.rs`,
+//! `influxdb3_write/src/write_buffer/`). It reads lines with the parser that the server has. Not here: Basic
+//! authentication, which we never send.
 
 use std::collections::{BTreeMap, BTreeSet};
 
