@@ -1,10 +1,12 @@
 //! Delivery to one backend: when to send, how long to wait after a failure, when to raise the alarm. One [`Delivery`] a sink.
 //!
 //! **Invariants.** It never says [`Next::Send`] before a back-off has ended, unless an orderly stop asks for one last try
-//! ([`Delivery::poll`] with `flush`). [`Alert::Raised`] and [`Alert::Recovered`] take turns: one pair an episode. No failure
-//! drops anything: what the server refuses waits like everything else.
+//! ([`Delivery::poll`] with `flush`) or the server can be connected to again ([`Delivery::reachable_again`]). [`Alert::Raised`] and [`Alert::Recovered`] take turns: one pair an episode. No failure
+//! drops anything. Which points of a refused request are at fault, [`bisection`] finds out.
 //!
 //! Not here: the samples (the journal holds them, behind the sink's cursor), the request, the clock, the dice.
+
+pub mod bisection;
 
 use std::time::Duration;
 
@@ -151,6 +153,12 @@ impl Delivery {
     /// When the next try may begin, while the last request has failed.
     pub fn retry_at(&self) -> Option<Monotonic> {
         self.retry_at
+    }
+
+    /// A server that could not be connected to can be again: the back-off has lost its reason. The failures still count until the next
+    /// success.
+    pub fn reachable_again(&mut self) {
+        self.retry_at = None;
     }
 
     /// From now on another policy holds; a running back-off and an open episode stay.
@@ -308,6 +316,18 @@ mod tests {
         delivery.succeeded();
         delivery.failed(at(103), &RETRY, 0.0);
         assert_eq!(delivery.poll(at(103), backlog(1, 90), true), send, "once in each outage");
+    }
+
+    #[test]
+    fn a_server_that_is_back_is_tried_at_once() {
+        let mut delivery = Delivery::new(policy(5));
+        for _ in 0..9 {
+            delivery.failed(at(100), &RETRY, 0.0);
+        }
+        assert_eq!(delivery.poll(at(101), backlog(1, 90), false), Next::WaitUntil(at(356)));
+        delivery.reachable_again();
+        assert_eq!(delivery.poll(at(101), backlog(1, 90), false), Next::Send { max: 10 });
+        assert_eq!(delivery.succeeded(), Some(Alert::Recovered));
     }
 
     #[test]

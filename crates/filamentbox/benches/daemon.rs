@@ -7,29 +7,23 @@
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "flash.rs"]
+mod flash;
 #[path = "latency.rs"]
 mod latency;
+#[path = "replay.rs"]
+mod replay;
 #[path = "../tests/daemon/support/mod.rs"]
 mod support;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use filamentbox::journal;
-use filamentbox::runtime::clock::{Clocks, boottime};
-use filamentbox_core::config::Durability;
-use filamentbox_core::sample::{BoxName, Measurement, Sample};
-use filamentbox_core::time::{Monotonic, UnixTime};
-use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
-use support::{Daemon, InfluxServer, Server, VictoriaServer};
-
-/// A week at one sample a second.
-const BACKLOG: u64 = 604_800;
+use filamentbox::runtime::clock::boottime;
+use support::Daemon;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -57,11 +51,10 @@ fn main() {
         steady("5", true);
     }
     if wanted("bytes") {
-        bytes_written();
+        flash::report();
     }
     if wanted("backlog") {
-        backlog("influxdb_v1", InfluxServer::start());
-        backlog("victoriametrics", VictoriaServer::start());
+        replay::report();
     }
     if wanted("latency") {
         latency::report();
@@ -163,147 +156,4 @@ fn memory(pid: u32, name: &str) -> u64 {
 
 fn private(pid: u32) -> u64 {
     memory(pid, "Private_Clean:") + memory(pid, "Private_Dirty:")
-}
-
-/// Bytes that reach the device for each sample: on a file system of its own where that can be made, else as the kernel
-/// accounts them to the process (which leaves the file system's own journal out).
-fn bytes_written() {
-    for (durability, scale) in [("minute", "300"), ("each", "1"), ("ram", "300")] {
-        let mut daemon = Daemon::new();
-        let device = Device::mount(daemon.folder());
-        daemon.set("data_collection.read_interval", if scale == "1" { "0.25" } else { "5" });
-        daemon.set("persistence.durability", durability).argument("--time-scale").argument(scale).start();
-        // A hundred commits make the write-ahead log grow to its working size, in which it is then written again and again.
-        sleep(Duration::from_secs(25));
-        let samples =
-            |daemon: &Daemon| daemon.status().expect("it answers")["journal"]["samples"].as_u64().expect("a number");
-        let (samples_before, bytes_before) = (samples(&daemon), written(&daemon, device.as_ref()));
-        sleep(seconds());
-        let (samples_after, bytes_after) = (samples(&daemon), written(&daemon, device.as_ref()));
-        let count = samples_after - samples_before;
-        println!(
-            "durability {durability:<7} {:>8.0} bytes a sample ({count} samples, {}), {:.1} MB a day at 5 s",
-            (bytes_after - bytes_before) as f64 / count as f64,
-            if device.is_some() { "block device" } else { "/proc/PID/io" },
-            (bytes_after - bytes_before) as f64 / count as f64 * 17_280.0 / 1e6,
-        );
-        daemon.stop();
-        drop(device);
-    }
-}
-
-fn written(daemon: &Daemon, device: Option<&Device>) -> u64 {
-    match device {
-        Some(device) => device.written(),
-        None => field(Path::new(&format!("/proc/{}/io", daemon.pid())), "write_bytes:"),
-    }
-}
-
-/// An ext4 on a loop device, mounted over a daemon's folder.
-struct Device {
-    mount: std::path::PathBuf,
-    image: std::path::PathBuf,
-    name: String,
-}
-
-impl Device {
-    fn mount(folder: &Path) -> Option<Self> {
-        let run = |program: &str, arguments: &[&str]| {
-            let output = Command::new(program).args(arguments).output().ok()?;
-            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        };
-        let image = folder.with_extension("img");
-        fs::File::create(&image).ok()?.set_len(256 << 20).ok()?;
-        let (image_text, folder_text) = (image.to_str()?, folder.to_str()?);
-        let mounted = run("mkfs.ext4", &["-q", "-F", image_text])
-            .and_then(|_| run("mount", &["-o", "loop,noatime", image_text, folder_text]))
-            .and_then(|_| run("findmnt", &["-n", "-o", "SOURCE", folder_text]));
-        let Some(source) = mounted else {
-            println!("SKIPPED: no loop device can be mounted here; bytes are those of /proc/PID/io");
-            let _ = fs::remove_file(&image);
-            return None;
-        };
-        Some(Self { mount: folder.to_owned(), image, name: source.trim_start_matches("/dev/").to_owned() })
-    }
-
-    /// Bytes written to the device since it was made (field 7 of its statistics counts sectors of 512 bytes).
-    fn written(&self) -> u64 {
-        let text = fs::read_to_string(format!("/sys/block/{}/stat", self.name)).unwrap_or_default();
-        text.split_whitespace().nth(6).and_then(|sectors| sectors.parse::<u64>().ok()).unwrap_or(0) * 512
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-l"]).arg(&self.mount).status();
-        let _ = fs::remove_file(&self.image);
-    }
-}
-
-/// A week's backlog, delivered to a real server: points a second, CPU, and the memory it takes.
-fn backlog(name: &str, server: Option<impl Server>) {
-    let Some(server) = server else { return };
-    let mut daemon = Daemon::new();
-    for (key, value) in server.settings() {
-        daemon.set(&key, &value);
-    }
-    fill(&daemon.folder().join("journal.db"), name);
-    daemon.set("data_collection.read_interval", "5");
-    let begun = Instant::now();
-    daemon.start();
-    let steady = memory(daemon.pid(), "Rss:");
-    let mut previous = BACKLOG;
-    while previous > 1000 {
-        sleep(Duration::from_millis(50));
-        previous = daemon.outbox(name)["backlog_points"].as_u64().expect("a number");
-    }
-    let elapsed = begun.elapsed().as_secs_f64();
-    let peak = field(Path::new(&format!("/proc/{}/status", daemon.pid())), "VmHWM:");
-    let cpu = usage(daemon.pid()).cpu_ns as f64 / 1000.0 / BACKLOG as f64;
-    println!(
-        "backlog of {BACKLOG} to {name}: {:.0} points/s, {cpu:.2} us CPU a point, peak {peak} kB (at its start {steady} kB)",
-        BACKLOG as f64 / elapsed,
-    );
-}
-
-/// A journal with a week of samples that `sink` does not have.
-fn fill(path: &Path, sink: &str) {
-    let clocks = Arc::new(Clocks::real());
-    let options = journal::Options {
-        path: path.to_owned(),
-        crash_log_dir: None,
-        durability: Durability::Minute,
-        queue_max_size: 20_000,
-        max_batches: 50_000,
-        retention: Duration::from_secs(30 * 86_400),
-        max_bytes: 64_000_000,
-        sinks: vec![sink.to_owned()],
-        batch_size: 5000,
-        clocks: clocks.clone(),
-    };
-    let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
-    let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let start_ms = clocks.read().wall.expect("a clock").millis() - i64::try_from(BACKLOG).expect("small") * 1000;
-    for index in 0..BACKLOG {
-        let swing = (index as f64 / 500.0).sin();
-        intake.sample(Sample {
-            box_name: BoxName::main(),
-            taken_at: clocks.read().now,
-            wall: Some(UnixTime::from_millis(start_ms + i64::try_from(index).expect("small") * 1000)),
-            measurement: Measurement {
-                temperature: Celsius::new(21.0 + swing).expect("in range"),
-                humidity: RelativeHumidity::new(12.0 + 2.0 * swing).expect("in range"),
-                pressure: Hectopascal::new(1000.0 + swing),
-            },
-            heater_on: swing < 0.0,
-            fan_on: swing > 0.5,
-        });
-        if index % 5000 == 4999 {
-            // Lets the journal take in what is queued.
-            runtime.block_on(handle.statistics()).expect("it answers");
-        }
-    }
-    runtime.block_on(handle.stop());
-    thread.join().expect("the journal's thread");
 }

@@ -41,8 +41,8 @@ pub enum Command {
     /// The history
     #[command(subcommand)]
     History(HistoryCommand),
-    /// Each backend: what it has, what waits, its last error
-    Outbox(JsonArgs),
+    /// Each backend: what it has, what waits, its last error; and the points it refuses
+    Outbox(OutboxArgs),
     /// The event log, newest first
     Events(EventsArgs),
     /// Settings
@@ -97,6 +97,63 @@ pub struct JsonArgs {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `outbox`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct OutboxArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What to do; nothing shows the state of each backend
+    #[command(subcommand)]
+    pub command: Option<OutboxCommand>,
+}
+
+/// `outbox ...`
+#[derive(Debug, Subcommand)]
+pub enum OutboxCommand {
+    /// Points that a backend refuses for good
+    #[command(subcommand)]
+    Deadletter(DeadletterCommand),
+}
+
+/// `outbox deadletter ...`
+#[derive(Debug, Subcommand)]
+pub enum DeadletterCommand {
+    /// Every refused point with its backend's reason, oldest first (1000 are kept)
+    List(DeadletterListArgs),
+    /// Send them again, for example once the database is mended
+    Retry(DeadletterArgs),
+    /// Drop them for good; they count as evicted
+    Drop(DeadletterArgs),
+}
+
+/// `outbox deadletter list`
+#[derive(Debug, Args)]
+pub struct DeadletterListArgs {
+    /// Of this backend only, for example influxdb_v2
+    #[arg(long)]
+    pub backend: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which dead letters
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct DeadletterArgs {
+    /// Those of this backend
+    #[arg(long)]
+    pub backend: Option<String>,
+    /// The one with this number
+    #[arg(long)]
+    pub id: Option<u64>,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["backend", "id"])]
+    pub all: bool,
 }
 
 /// `events`

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod client;
 pub mod cmd;
+pub mod exposition;
 pub mod journal;
 pub mod logging;
 pub mod runtime;

@@ -1,14 +1,16 @@
 //! The journal thread's answers.
 
+use std::ops::Range;
+
 use filamentbox_core::event::{Event, Severity};
 use filamentbox_core::sample::Point;
 use filamentbox_core::time::{Clock, Monotonic, UnixTime};
 
-use super::ledger::Cursor;
+use super::ledger::{Cursor, Settled};
 use super::requests::{Chunk, Request, Selection};
-use super::store::Block;
+use super::store::{Block, NewLetter};
 use super::worker::Worker;
-use super::{Account, Batch, State, Statistics};
+use super::{Account, Batch, Queue, State, Statistics, Verdict};
 
 /// Points in one chunk of an export.
 const CHUNK_POINTS: usize = 1_000;
@@ -31,9 +33,24 @@ impl Worker {
         let clock = self.take_in();
         match request {
             Request::Wake => {}
-            Request::Read { sink, after, max, reply } => answer(reply, self.read(&sink, after, max, &clock)),
-            Request::Settle { sink, through, delivered, reply } => {
-                answer(reply, self.settle(&sink, through, delivered));
+            Request::Read { sink, from, max, reply } => answer(reply, self.read(&sink, from, max, &clock)),
+            Request::Newest { sink, reply } => answer(reply, self.newest(&sink, &clock)),
+            Request::Queue { sink, from, reply } => answer(reply, self.queue(&sink, from, &clock)),
+            Request::Settle { sink, range, verdict, reply } => {
+                answer(reply, self.settle(&sink, range, verdict, &clock));
+            }
+            Request::OpenIsland { sink, from, reply } => {
+                let opened = self.ledger.open_island(&sink, from);
+                self.write_cursor_file();
+                answer(reply, Some(opened));
+            }
+            Request::Letters { chosen, again, limit, reply } => {
+                answer(reply, self.disk.with(clock.now, |store| store.letters(&chosen, again, limit)));
+            }
+            Request::SendAgain { chosen, reply } => answer(reply, self.send_letters_again(&chosen, &clock)),
+            Request::Drop { chosen, reply } => answer(reply, self.drop_letters(&chosen, &clock)),
+            Request::SentAgain { id, sink, refused, reply } => {
+                answer(reply, self.letter_sent(id, &sink, refused.as_deref(), &clock));
             }
             Request::Accounts { reply } => answer(reply, Some(self.accounts(&clock))),
             Request::Statistics { reply } => answer(reply, Some(self.statistics(&clock))),
@@ -78,40 +95,84 @@ impl Worker {
         Some(())
     }
 
-    fn read(&mut self, sink: &str, after: Option<u64>, max: usize, clock: &Clock) -> Option<Batch> {
-        let cursor = self.ledger.get(sink)?.next;
-        let mut through = after.map_or(cursor, |after| after.max(cursor));
-        let at_cursor = through == cursor;
-        if at_cursor {
+    fn read(&mut self, sink: &str, from: Option<u64>, max: usize, clock: &Clock) -> Option<Batch> {
+        let cursor = self.ledger.get(sink)?;
+        let next = cursor.next;
+        let free = cursor.unsettled(from.unwrap_or(next), self.tail.stamped_end().max(next));
+        let mut start = free.start;
+        if start == next {
             self.ledger.begin_read(sink);
         }
         let mut points: Vec<Point> = Vec::new();
-        while points.len() < max && through < self.tail.stamped_end() {
+        let mut through = start;
+        while points.len() < max && through < free.end {
             let (first, found) = match self.find(through, clock)? {
                 Found::Sealed(block, found) => (block.at.first, found),
                 Found::Open(first) => (first, self.tail.points_from(first).take(max - points.len()).collect()),
             };
-            if first > through && !(points.is_empty() && at_cursor) {
-                // A batch has no hole in it, and the cursor must reach a hole before it is skipped.
-                break;
-            }
             if first > through {
-                self.ledger.skip_hole(sink, first);
+                // A batch has no hole in it. One that was sent and is not settled must be, before a hole behind it is skipped.
+                if !points.is_empty() || from.is_some_and(|from| from > next && !self.is_island_end(sink, from)) {
+                    break;
+                }
+                self.ledger.skip_hole(sink, through..first.min(free.end));
                 self.write_cursor_file();
-                through = first;
+                (start, through) = (first, first);
+                continue;
             }
             let skip = usize::try_from(through - first).ok()?;
             let before = points.len();
-            points.extend(found.into_iter().skip(skip).take(max - before));
+            let room = (max - before).min(usize::try_from(free.end - through).unwrap_or(usize::MAX));
+            points.extend(found.into_iter().skip(skip).take(room));
             through += (points.len() - before) as u64;
         }
-        let waiting = self.tail.end() - self.ledger.get(sink)?.next;
-        Some(Batch { points, through, waiting })
+        Some(Batch { points, range: start..through })
     }
 
-    fn settle(&mut self, sink: &str, through: u64, delivered: u64) -> Option<()> {
+    fn is_island_end(&self, sink: &str, seq: u64) -> bool {
+        self.ledger.get(sink).is_some_and(|cursor| cursor.islands.iter().any(|island| island.end == seq))
+    }
+
+    /// The newest point of each box; what waits goes with it.
+    fn newest(&mut self, sink: &str, clock: &Clock) -> Option<Batch> {
+        let next = self.ledger.get(sink)?.next;
+        let range = next..self.tail.stamped_end().max(next);
+        let mut candidates: Vec<Point> = Vec::new();
+        let sealed_end = self.tail.first().min(range.end);
+        if self.tail.points_from(range.start).next().is_none() && sealed_end > range.start {
+            // All that waits is sealed: the last block has the newest.
+            if let Found::Sealed(block, points) = self.find(sealed_end - 1, clock)? {
+                let skip = usize::try_from(range.start.saturating_sub(block.at.first)).ok()?;
+                candidates = points.into_iter().skip(skip).collect();
+            }
+        }
+        candidates.extend(self.tail.points_from(range.start));
+        let mut points: Vec<Point> = Vec::new();
+        for point in candidates {
+            match points.iter_mut().find(|known| known.box_name == point.box_name) {
+                Some(known) => *known = point,
+                None => points.push(point),
+            }
+        }
+        Some(Batch { points, range })
+    }
+
+    fn queue(&mut self, sink: &str, from: Option<u64>, clock: &Clock) -> Option<Queue> {
+        let end = self.tail.end();
+        let cursor = self.ledger.get(sink)?;
+        let range = cursor.unsettled(from.unwrap_or(cursor.next), end);
+        let island = cursor.islands.last().map(|island| island.start);
+        let oldest_taken = if range.is_empty() { None } else { self.times_at(range.start, clock).1 };
+        Some(Queue { range, oldest_taken, island, end, letters_again: self.sends_again.contains(sink) })
+    }
+
+    fn settle(&mut self, sink: &str, range: Range<u64>, verdict: Verdict, clock: &Clock) -> Option<()> {
         self.ledger.get(sink)?;
-        self.ledger.settle(sink, through.min(self.tail.stamped_end()), delivered);
+        let range = range.start..range.end.min(self.tail.stamped_end());
+        let Verdict { delivered, superseded, refused } = verdict;
+        self.ledger.settle(sink, range, Settled { delivered, dead_letter: refused.len() as u64, superseded });
+        let letter = |(point, reason)| NewLetter { sink: sink.to_owned(), point, reason, refused_at: clock.wall };
+        self.keep_letters(refused.into_iter().map(letter).collect(), clock);
         self.write_cursor_file();
         Some(())
     }
@@ -125,7 +186,7 @@ impl Worker {
             Account {
                 sampled: end - cursor.start + cursor.unnumbered,
                 delivered: cursor.delivered,
-                waiting: end - cursor.next,
+                waiting: cursor.waiting(end),
                 dead_letter: cursor.dead_letter,
                 superseded: cursor.superseded,
                 evicted: cursor.evicted,

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::intake::Gate;
 use super::requests::{Reply, Request, Selection};
-use super::{Account, Batch, Gone, Resolution, Rollup, Statistics};
+use super::{Account, Batch, Chosen, Gone, Letter, Queue, Resolution, Rollup, Statistics, Verdict};
 
 /// Chunks of an export that wait for a slow reader.
 const CHUNKS_AHEAD: usize = 1;
@@ -30,24 +30,86 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
-    /// The oldest points that `sink` does not have, `max` at most, sealed or still open. With `after`, those from that number on:
-    /// for a sink that has sent what lies before it and has not acknowledged it yet.
+    /// The oldest points that `sink` does not have, `max` at most, sealed or still open. With `from`, those from that number on:
+    /// for a sink that has sent what lies before it and has not settled it yet, or goes on ahead of its cursor.
     ///
     /// # Errors
     /// [`Gone`].
-    pub async fn read(&self, sink: &str, after: Option<u64>, max: usize) -> Result<Batch, Gone> {
+    pub async fn read(&self, sink: &str, from: Option<u64>, max: usize) -> Result<Batch, Gone> {
         let sink = sink.to_owned();
-        self.ask(|reply| Request::Read { sink, after, max, reply }).await
+        self.ask(|reply| Request::Read { sink, from, max, reply }).await
     }
 
-    /// `sink` is done with everything before `through`: `delivered` points arrived, the others were refused for good. Once this
-    /// returns, a crash of the program does not make the sink send them again.
+    /// The newest point of each box among those that `sink` does not have; the batch's range is all that waits.
     ///
     /// # Errors
     /// [`Gone`].
-    pub async fn acknowledge(&self, sink: &str, through: u64, delivered: u64) -> Result<(), Gone> {
+    pub async fn newest(&self, sink: &str) -> Result<Batch, Gone> {
         let sink = sink.to_owned();
-        self.ask(|reply| Request::Settle { sink, through, delivered, reply }).await
+        self.ask(|reply| Request::Newest { sink, reply }).await
+    }
+
+    /// What waits for `sink` at or after `from` (its cursor when `None`), up to the next stretch that is settled already.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn queue(&self, sink: &str, from: Option<u64>) -> Result<Queue, Gone> {
+        let sink = sink.to_owned();
+        self.ask(|reply| Request::Queue { sink, from, reply }).await
+    }
+
+    /// `sink` is done with the samples of `range`, which begins at its cursor or at the end of a stretch ahead of it. Once this returns, a
+    /// crash of the program does not make the sink send them again, and refused points are on disk as dead letters (or in memory
+    /// until the disk takes them: then a crash sends the batch again).
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn settle(&self, sink: &str, range: Range<u64>, verdict: Verdict) -> Result<(), Gone> {
+        let sink = sink.to_owned();
+        self.ask(|reply| Request::Settle { sink, range, verdict, reply }).await
+    }
+
+    /// `sink` goes on at `from`, ahead of its cursor, and will come back for what lies between. `false` when there are too many such
+    /// stretches already, or nothing lies between.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn open_island(&self, sink: &str, from: u64) -> Result<bool, Gone> {
+        let sink = sink.to_owned();
+        self.ask(|reply| Request::OpenIsland { sink, from, reply }).await
+    }
+
+    /// Dead letters, oldest first, `limit` at most; with `again`, those that are to be sent again.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn letters(&self, chosen: Chosen, again: bool, limit: u64) -> Result<Vec<Letter>, Gone> {
+        self.ask(|reply| Request::Letters { chosen, again, limit, reply }).await
+    }
+
+    /// Dead letters are to be sent again. Says how many.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn send_letters_again(&self, chosen: Chosen) -> Result<u64, Gone> {
+        self.ask(|reply| Request::SendAgain { chosen, reply }).await
+    }
+
+    /// Dead letters are dropped for good, and counted as evicted. Says how many.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn drop_letters(&self, chosen: Chosen) -> Result<u64, Gone> {
+        self.ask(|reply| Request::Drop { chosen, reply }).await
+    }
+
+    /// A dead letter was sent again and accepted, or `refused` once more.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn letter_sent(&self, id: u64, sink: &str, refused: Option<String>) -> Result<(), Gone> {
+        let sink = sink.to_owned();
+        self.ask(|reply| Request::SentAgain { id, sink, refused, reply }).await
     }
 
     /// The books of every configured sink.
@@ -132,7 +194,7 @@ impl Handle {
     }
 
     /// Fires when a whole batch waits for `sink`, again after each acknowledgement that leaves one. Never for a sink that is not
-    /// configured.
+    /// configured. Also when dead letters are to be sent again.
     pub fn notified(&self, sink: &str) -> Arc<Notify> {
         self.notifies.get(sink).cloned().unwrap_or_default()
     }

@@ -1,7 +1,27 @@
 //! Cursors and their accounts: where each sink is in the sequence, and what became of every sample before that place.
 //!
+//! Next to its cursor a sink may have *islands*: ranges further on that are settled already, because after an outage the newest samples
+//! go first. When the cursor reaches an island, it jumps to the island's end.
+//!
 //! **Invariant.** For each sink, at any moment:
 //! `sampled = delivered + waiting + dead_letter + superseded + evicted`.
+
+use std::ops::Range;
+
+/// Islands of one sink: one an outage that began while the backlog of another was still draining. Beyond it, the newest samples wait
+/// their turn.
+const ISLANDS_MAX: usize = 8;
+
+/// What became of the samples of a range.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Settled {
+    /// Accepted by the server.
+    pub(super) delivered: u64,
+    /// Refused by it for good.
+    pub(super) dead_letter: u64,
+    /// Not sent because a later one took their place.
+    pub(super) superseded: u64,
+}
 
 /// One sink's place in the sequence and the books about what lies behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,33 +36,74 @@ pub(super) struct Cursor {
     pub(super) unnumbered: u64,
     /// Accepted by the server.
     pub(super) delivered: u64,
-    /// Lost: pushed out by a limit, or by damage on disk.
+    /// Lost: pushed out by a limit, or by damage on disk; or dropped by a person.
     pub(super) evicted: u64,
-    /// Refused by the server for good.
+    /// Refused by the server for good, and in the table of dead letters.
     pub(super) dead_letter: u64,
     /// Not sent because the server only takes the latest, and a later one was sent.
     pub(super) superseded: u64,
+    /// Of `evicted`, so many have numbers ahead of the cursor: holes that it will meet.
+    pub(super) holes_ahead: u64,
+    /// Settled ranges ahead of the cursor, in order, apart from each other. One may be empty: it marks where a range begins.
+    pub(super) islands: Vec<Range<u64>>,
 }
 
 impl Cursor {
     /// A sink seen for the first time, which begins at `start`.
     pub(super) fn new(sink: &str, start: u64) -> Self {
-        let sink = sink.to_owned();
-        Self { sink, next: start, start, unnumbered: 0, delivered: 0, evicted: 0, dead_letter: 0, superseded: 0 }
+        Self {
+            sink: sink.to_owned(),
+            next: start,
+            start,
+            unnumbered: 0,
+            delivered: 0,
+            evicted: 0,
+            dead_letter: 0,
+            superseded: 0,
+            holes_ahead: 0,
+            islands: Vec::new(),
+        }
     }
 
-    /// The numbers as text, for files: next, start, unnumbered, delivered, evicted, dead letter, superseded.
+    /// The numbers as text, for files: next, start, unnumbered, delivered, evicted, dead letter, superseded, holes ahead, and the
+    /// islands as `from-to`.
     pub(super) fn numbers(&self) -> String {
-        let Self { sink: _, next, start, unnumbered, delivered, evicted, dead_letter, superseded } = self;
-        format!("{next} {start} {unnumbered} {delivered} {evicted} {dead_letter} {superseded}")
+        let Self {
+            sink: _,
+            next,
+            start,
+            unnumbered,
+            delivered,
+            evicted,
+            dead_letter,
+            superseded,
+            holes_ahead,
+            islands,
+        } = self;
+        let mut text =
+            format!("{next} {start} {unnumbered} {delivered} {evicted} {dead_letter} {superseded} {holes_ahead}");
+        for island in islands {
+            text.push_str(&format!(" {}-{}", island.start, island.end));
+        }
+        text
     }
 
     /// The inverse of [`Cursor::numbers`]; `None` when the numbers cannot be true.
     pub(super) fn parse(sink: &str, numbers: &str) -> Option<Self> {
-        let numbers: Vec<u64> = numbers.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
-        let [next, start, unnumbered, delivered, evicted, dead_letter, superseded] = numbers[..] else { return None };
+        let words: Vec<&str> = numbers.split(' ').collect();
+        let (plain, islands) = words.split_at_checked(8)?;
+        let plain: Vec<u64> = plain.iter().map(|word| word.parse()).collect::<Result<_, _>>().ok()?;
+        let [next, start, unnumbered, delivered, evicted, dead_letter, superseded, holes_ahead] = plain[..] else {
+            return None;
+        };
+        let island = |word: &&str| {
+            let (from, to) = word.split_once('-')?;
+            Some(from.parse().ok()?..to.parse().ok()?)
+        };
+        let islands = islands.iter().map(island).collect::<Option<_>>()?;
         let sink = sink.to_owned();
-        let cursor = Self { sink, next, start, unnumbered, delivered, evicted, dead_letter, superseded };
+        let cursor =
+            Self { sink, next, start, unnumbered, delivered, evicted, dead_letter, superseded, holes_ahead, islands };
         cursor.is_balanced().then_some(cursor)
     }
 
@@ -50,33 +111,113 @@ impl Cursor {
     pub(super) fn is_balanced(&self) -> bool {
         let settled = [self.delivered, self.evicted, self.dead_letter, self.superseded];
         let settled = settled.into_iter().try_fold(0u64, u64::checked_add);
-        let behind = self.next.checked_sub(self.start).and_then(|passed| passed.checked_add(self.unnumbered));
-        settled.is_some() && settled == behind
+        let mut place = self.next;
+        for island in &self.islands {
+            if island.start < place || island.end < island.start {
+                return false;
+            }
+            place = island.end;
+        }
+        let known = [self.unnumbered, self.holes_ahead, self.on_islands()];
+        let passed = self.next.checked_sub(self.start);
+        let passed = known.into_iter().try_fold(passed, |sum, more| Some(sum?.checked_add(more))).flatten();
+        settled.is_some() && settled == passed && self.holes_ahead <= self.evicted && self.islands.len() <= ISLANDS_MAX
+    }
+
+    /// Samples on islands.
+    fn on_islands(&self) -> u64 {
+        self.islands.iter().map(|island| island.end - island.start).sum()
+    }
+
+    /// Samples that wait, when the next one gets the number `end`.
+    pub(super) fn waiting(&self, end: u64) -> u64 {
+        (end - self.next).saturating_sub(self.on_islands()).saturating_sub(self.holes_ahead)
+    }
+
+    /// The first unsettled range at or after `from` (or the cursor): up to the next island or `end`.
+    pub(super) fn unsettled(&self, from: u64, end: u64) -> Range<u64> {
+        let mut from = from.max(self.next);
+        for island in &self.islands {
+            if island.start > from {
+                return from..island.start;
+            }
+            from = from.max(island.end);
+        }
+        from..end.max(from)
+    }
+
+    /// Moves the cursor to `to` at least, and over the islands it reaches. Says how many unsettled numbers it passed.
+    fn advance(&mut self, to: u64) -> u64 {
+        let mut passed = 0;
+        while self.next < to {
+            let free = self.unsettled(self.next, to);
+            let end = free.end.min(to);
+            passed += end.saturating_sub(free.start);
+            self.next = end.max(free.start).max(self.next);
+            self.absorb();
+        }
+        self.absorb();
+        passed
+    }
+
+    /// Islands that the cursor has reached are behind it.
+    fn absorb(&mut self) {
+        while let Some(island) = self.islands.first().filter(|island| island.start <= self.next) {
+            self.next = self.next.max(island.end);
+            self.islands.remove(0);
+        }
+    }
+
+    /// Counts `passed` numbers as `settled` says, and what it does not say as dead letters. Returns the delivered ones that were too
+    /// many.
+    fn count(&mut self, passed: u64, settled: Settled) -> u64 {
+        let superseded = settled.superseded.min(passed);
+        let delivered = settled.delivered.min(passed - superseded);
+        self.superseded += superseded;
+        self.delivered += delivered;
+        self.dead_letter += passed - superseded - delivered;
+        settled.delivered - delivered
+    }
+
+    /// `lost` numbers without a sample in them, or with one that is gone. Those that were counted as lost before are not lost again.
+    fn lose(&mut self, passed: u64, is_hole: bool) -> u64 {
+        let known = if is_hole { passed.min(self.holes_ahead) } else { 0 };
+        self.holes_ahead -= known;
+        self.evicted += passed - known;
+        passed - known
     }
 }
 
 /// A cursor of a configured sink, with what only the running program knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) cursor: Cursor,
     /// Evicted since the sink last read: these may be on their way to the server all the same.
     in_flight_evicted: u64,
     /// Whether the sink is still to be told that a batch waits.
     pub(super) to_notify: bool,
-    /// Where the cursor is on disk.
+    /// So many numbers are settled on disk: where the cursor is, and what is on islands.
     saved: u64,
 }
 
+impl Entry {
+    fn settled(&self) -> u64 {
+        self.cursor.next + self.cursor.on_islands()
+    }
+}
+
 /// The cursors of all configured sinks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     entries: Vec<Entry>,
 }
 
 impl Ledger {
     pub(super) fn new(cursors: Vec<Cursor>) -> Self {
-        let entry = |cursor: Cursor| Entry { saved: cursor.next, cursor, in_flight_evicted: 0, to_notify: true };
-        Self { entries: cursors.into_iter().map(entry).collect() }
+        let entry = |cursor: Cursor| Entry { saved: 0, cursor, in_flight_evicted: 0, to_notify: true };
+        let mut ledger = Self { entries: cursors.into_iter().map(entry).collect() };
+        ledger.mark_saved();
+        ledger
     }
 
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
@@ -102,12 +243,12 @@ impl Ledger {
 
     /// The cursors are on disk as they are.
     pub(super) fn mark_saved(&mut self) {
-        self.entries.iter_mut().for_each(|entry| entry.saved = entry.cursor.next);
+        self.entries.iter_mut().for_each(|entry| entry.saved = entry.settled());
     }
 
     /// So many sealed samples, those before `sealed_end`, would be sent again if the power failed now.
     pub(super) fn unsaved(&self, sealed_end: u64) -> u64 {
-        let unsaved = |entry: &Entry| entry.cursor.next.min(sealed_end).saturating_sub(entry.saved);
+        let unsaved = |entry: &Entry| entry.settled().min(sealed_end).saturating_sub(entry.saved);
         self.entries.iter().map(unsaved).max().unwrap_or(0)
     }
 
@@ -122,41 +263,66 @@ impl Ledger {
         }
     }
 
-    /// The sink is done with everything before `through`, of which the server accepted `delivered`.
-    pub(super) fn settle(&mut self, sink: &str, through: u64, delivered: u64) {
+    /// The sink is done with `range`: at its cursor, at the end of an island, or where it opened one.
+    pub(super) fn settle(&mut self, sink: &str, range: Range<u64>, settled: Settled) {
         let Some(entry) = self.entry(sink) else { return };
-        let cursor = &mut entry.cursor;
-        let passed = through.saturating_sub(cursor.next);
-        cursor.next += passed;
-        let delivered_now = delivered.min(passed);
-        // Points that were evicted while they were on their way, and arrived after all.
-        let arrived = (delivered - delivered_now).min(entry.in_flight_evicted);
-        cursor.evicted -= arrived;
-        entry.in_flight_evicted -= arrived;
-        cursor.delivered += delivered_now + arrived;
-        cursor.dead_letter += passed - delivered_now;
         entry.to_notify = true;
+        let cursor = &mut entry.cursor;
+        if range.start > cursor.next {
+            if let Some(at) = cursor.islands.iter().position(|island| island.end == range.start) {
+                let limit = cursor.islands.get(at + 1).map_or(u64::MAX, |next| next.start);
+                let end = range.end.clamp(range.start, limit);
+                cursor.islands[at].end = end;
+                cursor.count(end - range.start, settled);
+            }
+            // What belongs to nothing known is sent again.
+            return;
+        }
+        let passed = cursor.advance(range.end);
+        let too_many = cursor.count(passed, settled);
+        // Points that were evicted while they were on their way, and arrived after all.
+        let arrived = too_many.min(entry.in_flight_evicted).min(cursor.evicted);
+        cursor.evicted -= arrived;
+        cursor.delivered += arrived;
+        entry.in_flight_evicted -= arrived;
     }
 
-    /// Everything before `seq` is gone: who did not have it, has lost it. Returns the largest number of samples a sink lost.
-    pub(super) fn evict_before(&mut self, seq: u64) -> u64 {
+    /// The sink goes on at `from`, ahead of its cursor, and will come back for what lies between. Says whether it may.
+    pub(super) fn open_island(&mut self, sink: &str, from: u64) -> bool {
+        let Some(cursor) = self.entry(sink).map(|entry| &mut entry.cursor) else { return false };
+        let last = cursor.islands.last().map_or(cursor.next, |island| island.end);
+        let may = from > last && cursor.islands.len() < ISLANDS_MAX;
+        if may {
+            cursor.islands.push(from..from);
+        }
+        may
+    }
+
+    /// Everything before `seq` is gone: who did not have it, has lost it. With `is_hole`, there was nothing from the cursor on. Returns
+    /// the largest number of samples a sink lost.
+    pub(super) fn evict_before(&mut self, seq: u64, is_hole: bool) -> u64 {
         let lost = self.entries.iter_mut().map(|entry| {
-            let lost = seq.saturating_sub(entry.cursor.next);
-            entry.cursor.next += lost;
-            entry.cursor.evicted += lost;
+            let passed = entry.cursor.advance(seq);
+            let lost = entry.cursor.lose(passed, is_hole);
             entry.in_flight_evicted += lost;
             lost
         });
         lost.max().unwrap_or(0)
     }
 
-    /// A hole in the sequence before `seq`, found when `sink` came to it.
-    pub(super) fn skip_hole(&mut self, sink: &str, seq: u64) {
-        if let Some(entry) = self.entry(sink) {
-            let lost = seq.saturating_sub(entry.cursor.next);
-            entry.cursor.next += lost;
-            entry.cursor.evicted += lost;
-        }
+    /// A hole in the sequence, `range`, found when `sink` came to it.
+    pub(super) fn skip_hole(&mut self, sink: &str, range: Range<u64>) {
+        let Some(entry) = self.entry(sink) else { return };
+        let cursor = &mut entry.cursor;
+        let passed = if range.start <= cursor.next {
+            cursor.advance(range.end)
+        } else if let Some(island) = cursor.islands.iter_mut().find(|island| island.end == range.start) {
+            island.end = range.end;
+            range.end - range.start
+        } else {
+            return;
+        };
+        cursor.lose(passed, true);
     }
 
     /// `count` samples were lost before they got a number.
@@ -166,6 +332,14 @@ impl Ledger {
             entry.cursor.evicted += count;
         }
     }
+
+    /// `count` dead letters of `sink` are no longer in the table: delivered after all, or gone for good.
+    pub(super) fn take_letters(&mut self, sink: &str, count: u64, delivered: bool) {
+        let Some(cursor) = self.entry(sink).map(|entry| &mut entry.cursor) else { return };
+        let count = count.min(cursor.dead_letter);
+        cursor.dead_letter -= count;
+        *(if delivered { &mut cursor.delivered } else { &mut cursor.evicted }) += count;
+    }
 }
 
 #[cfg(test)]
@@ -174,15 +348,19 @@ mod tests {
 
     use super::*;
 
+    fn delivered(delivered: u64) -> Settled {
+        Settled { delivered, ..Settled::default() }
+    }
+
     #[test]
     fn what_arrives_after_its_eviction_is_delivered() {
         let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
         ledger.begin_read("a");
-        assert_eq!(ledger.evict_before(60), 60);
-        ledger.settle("a", 100, 100);
+        assert_eq!(ledger.evict_before(60, false), 60);
+        ledger.settle("a", 0..100, delivered(100));
         let cursor = ledger.get("a").unwrap();
         assert_eq!((cursor.next, cursor.delivered, cursor.evicted), (100, 100, 0));
-        ledger.settle("a", 90, 90);
+        ledger.settle("a", 0..90, delivered(90));
         let cursor = ledger.get("a").unwrap();
         assert_eq!((cursor.next, cursor.delivered, cursor.evicted), (100, 100, 0), "a second time changes nothing");
     }
@@ -190,34 +368,96 @@ mod tests {
     #[test]
     fn cursors_come_back_from_text_or_not_at_all() {
         let mut ledger = Ledger::new(vec![Cursor::new("a", 3)]);
-        ledger.settle("a", 10, 4);
-        ledger.evict_before(12);
+        ledger.settle("a", 3..10, delivered(4));
+        ledger.evict_before(12, false);
         ledger.lose_unnumbered(5);
+        assert!(ledger.open_island("a", 20) && !ledger.open_island("a", 20));
+        ledger.settle("a", 20..25, delivered(5));
         let cursor = ledger.get("a").unwrap();
-        assert_eq!(cursor.numbers(), "12 3 5 4 7 3 0");
+        assert_eq!(cursor.numbers(), "12 3 5 9 7 3 0 0 20-25");
         assert_eq!(Cursor::parse("a", &cursor.numbers()).as_ref(), Some(cursor));
-        for bad in ["", "12 3 5 4 7 0", "13 3 5 4 7 0 3", "12 3 5 4 7 0 3 1", "a b", "1 3 0 0 0 0 0"] {
+        for bad in [
+            "",
+            "12 3 5 4 7 3 0",
+            "13 3 5 4 7 3 0 0",
+            "12 3 5 9 7 3 0 0",
+            "12 3 5 9 7 3 0 0 20-26",
+            "12 3 5 9 7 3 0 0 11-16",
+            "12 3 5 9 7 3 0 0 25-20",
+            "12 3 5 9 7 3 0 0 20-25 x",
+            "a b",
+            "1 3 0 0 0 0 0 0",
+        ] {
             assert_eq!(Cursor::parse("a", bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_newest_go_first_and_the_cursor_jumps_over_them() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        assert!(ledger.open_island("a", 100));
+        ledger.settle("a", 100..150, delivered(50));
+        ledger.settle("a", 0..40, delivered(40));
+        let cursor = ledger.get("a").unwrap().clone();
+        assert_eq!((cursor.next, cursor.waiting(200), cursor.delivered), (40, 110, 90));
+        assert_eq!(cursor.unsettled(0, 200), 40..100);
+        assert_eq!(cursor.unsettled(100, 200), 150..200);
+        assert_eq!(cursor.unsettled(170, 200), 170..200);
+        ledger.settle("a", 40..100, Settled { delivered: 58, dead_letter: 2, superseded: 0 });
+        let cursor = ledger.get("a").unwrap();
+        assert_eq!((cursor.next, cursor.waiting(200), cursor.delivered, cursor.dead_letter), (150, 50, 148, 2));
+        assert_eq!(cursor.islands, []);
+    }
+
+    #[test]
+    fn an_eviction_takes_what_lies_between_islands() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        assert!(ledger.open_island("a", 10));
+        ledger.settle("a", 10..20, delivered(10));
+        assert_eq!(ledger.evict_before(15, false), 10);
+        let cursor = ledger.get("a").unwrap();
+        assert_eq!((cursor.next, cursor.evicted, cursor.delivered, cursor.waiting(30)), (20, 10, 10, 10));
+    }
+
+    #[test]
+    fn letters_leave_the_table_one_way_or_the_other() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        ledger.settle("a", 0..10, Settled { delivered: 5, dead_letter: 5, superseded: 0 });
+        ledger.take_letters("a", 2, true);
+        ledger.take_letters("a", 9, false);
+        let cursor = ledger.get("a").unwrap();
+        assert_eq!((cursor.delivered, cursor.dead_letter, cursor.evicted), (7, 0, 3));
     }
 
     proptest! {
         /// Whatever happens in whatever order, with whatever numbers.
         #[test]
-        fn the_books_always_balance(steps in prop::collection::vec((0..6u8, 0..50u64, 0..60u64, any::<bool>()), 0..60)) {
+        fn the_books_always_balance(
+            steps in prop::collection::vec((0..8u8, 0..50u64, 0..60u64, any::<bool>()), 0..80),
+        ) {
             let mut ledger = Ledger::new(vec![Cursor::new("a", 7), Cursor::new("b", 20)]);
             for (what, ahead, count, first) in steps {
                 let sink = if first { "a" } else { "b" };
-                let place = (ledger.get(sink).unwrap().next + ahead).saturating_sub(10);
+                let cursor = ledger.get(sink).unwrap();
+                let place = (cursor.next + ahead).saturating_sub(10);
+                let lane = cursor.islands.last().map_or(place, |island| island.end);
+                let settled = Settled { delivered: count, dead_letter: count / 7, superseded: count / 5 };
                 match what {
                     0 => ledger.begin_read(sink),
-                    1 => ledger.settle(sink, place, count),
-                    3 => { ledger.evict_before(place); }
-                    4 => ledger.skip_hole(sink, place),
+                    1 => ledger.settle(sink, cursor.next..place.max(cursor.next), settled),
+                    2 => ledger.settle(sink, lane..lane + ahead, settled),
+                    3 => { ledger.evict_before(place, count % 2 == 0); }
+                    4 => ledger.skip_hole(sink, lane..lane + ahead % 5),
+                    5 => { ledger.open_island(sink, place); }
+                    6 => ledger.take_letters(sink, count % 3, first),
                     _ => ledger.lose_unnumbered(count),
                 }
                 for cursor in ledger.cursors() {
                     prop_assert!(cursor.is_balanced(), "{:?}", cursor);
+                    prop_assert_eq!(Cursor::parse(&cursor.sink, &cursor.numbers()), Some(cursor.clone()));
+                    let end = cursor.islands.last().map_or(cursor.next, |island| island.end) + 9;
+                    let all = cursor.delivered + cursor.dead_letter + cursor.superseded + cursor.evicted;
+                    prop_assert_eq!(end - cursor.start + cursor.unnumbered, all + cursor.waiting(end));
                 }
             }
         }

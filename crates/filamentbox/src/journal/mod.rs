@@ -23,6 +23,7 @@ mod file;
 mod handle;
 mod intake;
 mod ledger;
+mod letters;
 mod limits;
 mod recovery;
 mod requests;
@@ -35,6 +36,7 @@ mod testing;
 mod tests;
 mod worker;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +51,7 @@ pub use file::{FileReport, newest, read_file};
 pub use handle::Handle;
 pub use intake::Intake;
 pub use recovery::{Recovery, open};
+pub use store::{Chosen, Letter};
 pub use worker::Worker;
 
 /// What a journal needs to know.
@@ -117,10 +120,34 @@ pub struct Gone;
 pub struct Batch {
     /// Oldest first. Empty when nothing waits, or all that waits was taken before the wall clock was known.
     pub points: Vec<Point>,
-    /// The number after the last of them, for [`Handle::acknowledge`].
-    pub through: u64,
-    /// All that waits for the sink, `points` included.
-    pub waiting: u64,
+    /// Their numbers, for [`Handle::settle`].
+    pub range: Range<u64>,
+}
+
+/// What waits for a sink from some place on, up to what is settled already.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Queue {
+    /// The numbers of what waits.
+    pub range: Range<u64>,
+    /// When the oldest of it was taken; the boot itself for a point from before it. `None` when that is not known.
+    pub oldest_taken: Option<Monotonic>,
+    /// Where the newest stretch begins that is settled, or reserved, ahead of the cursor.
+    pub island: Option<u64>,
+    /// The number that the next sample gets.
+    pub end: u64,
+    /// A person wants dead letters to be sent again.
+    pub letters_again: bool,
+}
+
+/// What became of the points of a batch.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Verdict {
+    /// So many were accepted.
+    pub delivered: u64,
+    /// So many were not sent, because a later one took their place.
+    pub superseded: u64,
+    /// These were refused for good: the point, and why.
+    pub refused: Vec<(Point, String)>,
 }
 
 /// What became of every sample, as one sink sees it: `sampled = delivered + waiting + dead_letter + superseded + evicted`.
@@ -134,11 +161,11 @@ pub struct Account {
     pub delivered: u64,
     /// Still to be sent.
     pub waiting: u64,
-    /// Refused by the server for good.
+    /// Refused by the server for good, and kept as dead letters.
     pub dead_letter: u64,
     /// Not sent because a later point took their place.
     pub superseded: u64,
-    /// Lost.
+    /// Lost to a limit or to damage, or dropped by a person.
     pub evicted: u64,
     /// The time of the oldest that waits; `None` when nothing waits or the wall clock is not known.
     pub oldest: Option<UnixTime>,

@@ -139,6 +139,7 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
     let gate = Gate { shared: shared.clone(), items: item_sender, requests: request_sender };
     let notifies: HashMap<_, _> = options.sinks.iter().map(|sink| (sink.clone(), Arc::default())).collect();
     let notifies = Arc::new(notifies);
+    let sends_again = store.sinks_to_send_again().map_err(unreadable)?.into_iter().collect();
     let worker = Worker {
         rule: Rule { durability: options.durability, has_sinks: !ledger.is_empty(), queue_max },
         limits: Limits { max_blocks: options.max_batches, max_bytes: options.max_bytes, retention: options.retention },
@@ -154,6 +155,9 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
         ledger,
         crash,
         events: Vec::new(),
+        letters: Vec::new(),
+        forgotten: Vec::new(),
+        sends_again,
         urgent: false,
         drained_at: clock.now,
         committed_at: clock.now,

@@ -8,7 +8,7 @@ use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::UnixTime;
 use tokio::sync::oneshot;
 
-use super::{Account, Batch, Resolution, Rollup, Statistics};
+use super::{Account, Batch, Chosen, Letter, Queue, Resolution, Rollup, Statistics, Verdict};
 
 /// The way back. Dropped without an answer, it says [`super::Gone`].
 pub(super) type Reply<T> = oneshot::Sender<T>;
@@ -19,14 +19,48 @@ pub(super) enum Request {
     Wake,
     Read {
         sink: String,
-        after: Option<u64>,
+        from: Option<u64>,
         max: usize,
         reply: Reply<Batch>,
     },
+    Newest {
+        sink: String,
+        reply: Reply<Batch>,
+    },
+    Queue {
+        sink: String,
+        from: Option<u64>,
+        reply: Reply<Queue>,
+    },
     Settle {
         sink: String,
-        through: u64,
-        delivered: u64,
+        range: Range<u64>,
+        verdict: Verdict,
+        reply: Reply<()>,
+    },
+    OpenIsland {
+        sink: String,
+        from: u64,
+        reply: Reply<bool>,
+    },
+    Letters {
+        chosen: Chosen,
+        again: bool,
+        limit: u64,
+        reply: Reply<Vec<Letter>>,
+    },
+    SendAgain {
+        chosen: Chosen,
+        reply: Reply<u64>,
+    },
+    Drop {
+        chosen: Chosen,
+        reply: Reply<u64>,
+    },
+    SentAgain {
+        id: u64,
+        sink: String,
+        refused: Option<String>,
         reply: Reply<()>,
     },
     Accounts {

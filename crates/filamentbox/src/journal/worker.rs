@@ -1,6 +1,6 @@
 //! The journal's thread: takes in, seals, answers, tidies up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,7 +18,7 @@ use super::ledger::Ledger;
 use super::limits::{Episode, Limits};
 use super::requests::Request;
 use super::seal::{Open, Rule};
-use super::store::{Commit, PendingEvent, Sealed};
+use super::store::{Commit, NewLetter, PendingEvent, Sealed};
 use super::tail::Tail;
 use crate::runtime::clock::Clocks;
 
@@ -52,6 +52,12 @@ pub struct Worker {
     /// Oldest first, not yet on disk.
     pub(super) events: Vec<PendingEvent>,
     pub(super) next_event: u64,
+    /// Dead letters that are not on disk yet.
+    pub(super) letters: Vec<NewLetter>,
+    /// The numbers of those that the next commit removes.
+    pub(super) forgotten: Vec<u64>,
+    /// The backends that have dead letters to send again.
+    pub(super) sends_again: BTreeSet<String>,
     /// An error is among the events.
     pub(super) urgent: bool,
     pub(super) drained_at: Monotonic,
@@ -151,7 +157,7 @@ impl Worker {
         if let Some(retry_at) = self.disk.retry_at() {
             return Some(retry_at);
         }
-        if self.urgent {
+        if self.urgent || !self.letters.is_empty() {
             return Some(now);
         }
         let seal = self.rule.due(self.open(now)).map(|due| now + due);
@@ -190,7 +196,7 @@ impl Worker {
     fn tell_sinks(&mut self) {
         let end = self.tail.stamped_end();
         for entry in self.ledger.entries_mut() {
-            let waiting = end.saturating_sub(entry.cursor.next);
+            let waiting = entry.cursor.waiting(end.max(entry.cursor.next));
             if entry.to_notify && waiting >= self.batch_size.max(1) {
                 entry.to_notify = false;
                 if let Some(notify) = self.notifies.get(&entry.cursor.sink) {
@@ -218,6 +224,8 @@ impl Worker {
             blocks: &blocks,
             cursors: self.ledger.cursors().collect(),
             events: &self.events,
+            letters: &self.letters,
+            forget_letters: &self.forgotten,
             next: self.tail.end(),
             now: clock.wall,
             clean,
@@ -227,6 +235,8 @@ impl Worker {
         }
         self.tail.forget_before(end);
         self.events.clear();
+        self.letters.clear();
+        self.forgotten.clear();
         self.urgent = false;
         self.ledger.mark_saved();
         self.committed_at = clock.now;
@@ -242,7 +252,7 @@ impl Worker {
         }
         let from = self.tail.first() + excess;
         self.tail.forget_before(from);
-        self.ledger.evict_before(from);
+        self.ledger.evict_before(from, false);
         self.evicted += excess;
         self.write_cursor_file();
         self.report_loss(now, "the memory for samples is full, and the oldest were lost");
@@ -268,8 +278,12 @@ impl Worker {
         self.items = None;
     }
 
-    /// The cursors moved: a crash from now on must not send again.
+    /// The cursors moved: a crash from now on must not send again. But while dead letters wait for the disk, it must: they would be
+    /// lost with the crash.
     pub(super) fn write_cursor_file(&mut self) {
+        if !self.letters.is_empty() {
+            return;
+        }
         let Some((_, file)) = &mut self.crash else { return };
         if let Err(error) = file.write(self.ledger.cursors()) {
             tracing::warn!(%error, "the crash log of the backends' places cannot be written");

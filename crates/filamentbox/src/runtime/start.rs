@@ -1,7 +1,6 @@
 //! From settings to a daemon at work, in the order in which things must come up: the guard before anything that could want
 //! an output, the journal before anything that could sample.
 
-use std::collections::VecDeque;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use filamentbox_core::chamber::{Chamber, Wanted};
 use filamentbox_core::config::Config;
-use filamentbox_core::delivery::Delivery;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::SimulatedBox;
@@ -25,7 +23,7 @@ use tracing::warn;
 
 use super::clock::{Clocks, boottime, wall};
 use super::control::{Control, ControlInput, INBOX, Snapshots};
-use super::delivering::{Delivering, Doubt, Phase, policy};
+use super::delivering::{Delivering, Parts, Phase, latest_max_age, policy};
 use super::folder::DataFolder;
 use super::guard::{self, GuardLink, GuardLost, Plan};
 use super::hardware;
@@ -36,6 +34,7 @@ use super::supervisor::{Fate, Notice, spawn};
 use super::trace::Trace;
 use super::{Options, Running};
 use crate::cli::RELAY_FILE;
+use crate::exposition::Names;
 use crate::journal::{self, Handle, Intake};
 use crate::sinks::{self, Labels};
 use crate::web::Daemon;
@@ -207,6 +206,7 @@ impl Start {
             control: control.clone(),
             journal: journal.clone(),
             sinks: tasks.iter().map(|task| task.view.clone()).collect(),
+            names: Arc::new(Names::of(&Labels::of(self.config()))),
             started: self.clocks.read().now,
             simulated: self.simulation.is_some(),
             clocks: self.clocks,
@@ -225,22 +225,19 @@ impl Start {
             let view = SinkView::new(kind.name);
             let (settings, labels) = (self.options.loaded.settings.clone(), labels.clone());
             let (journal, clocks, phase) = (journal.clone(), self.clocks.clone(), phase.clone());
-            let (policy, task_view) = (policy(config), view.clone());
+            let (policy, latest_max_age, task_view) = (policy(config), latest_max_age(config), view.clone());
             let make = move || {
-                Ok(Delivering {
+                Ok(Delivering::new(Parts {
                     view: task_view.clone(),
                     sink: (kind.open)(&settings, &labels)?,
+                    settle: kind.settle,
+                    history: kind.history,
+                    latest_max_age,
                     journal: journal.clone(),
                     clocks: clocks.clone(),
-                    delivery: Delivery::new(policy),
+                    policy,
                     phase: phase.clone(),
-                    settle: kind.settle,
-                    unconfirmed: VecDeque::new(),
-                    doubt: if kind.settle.is_zero() { Doubt::None } else { Doubt::SinceStart },
-                    doubt_since: boottime(),
-                    last_sent: None,
-                    lost_before: None,
-                })
+                }))
             };
             tasks.push(MakeTask { view, make: Box::new(make) });
         }

@@ -89,6 +89,23 @@ pub(super) fn token(settings: &Settings, key: &str) -> Result<Option<String>, Co
     Ok(Some(token.to_owned()).filter(|token| !token.is_empty()))
 }
 
+/// Like [`basic`], or a bearer token in its place, under the key `token_key`.
+pub(super) fn basic_or_token(
+    settings: &Settings,
+    username_key: &str,
+    password_key: &str,
+    token_key: &str,
+) -> Result<Auth, ConfigError> {
+    match (token(settings, token_key)?, basic(settings, username_key, password_key)?) {
+        (None, basic) => Ok(basic),
+        (Some(token), Auth::Nobody) => Ok(Auth::Bearer { token }),
+        (Some(_), _) => {
+            let problem = "a token and a user name are not allowed together; leave one of them empty".to_owned();
+            Err(ConfigError { key: format!("{token_key}, {username_key}"), problem })
+        }
+    }
+}
+
 /// The key of a file with further certificate authorities: each HTTP backend has one, `database.NAME.ca_file`.
 pub(super) const fn ca_file(key: &'static str) -> KeySpec {
     KeySpec::new(
@@ -126,6 +143,8 @@ pub(super) struct Http {
     auth: Auth,
     /// Scheme, host and port, for reasons.
     server: String,
+    /// Host and port, unless a proxy may stand in between.
+    address: Option<(String, u16)>,
     /// Whether bodies are compressed.
     gzip: bool,
 }
@@ -192,7 +211,14 @@ impl Http {
             Some("auto") => !is_loopback(&url),
             _ => false,
         };
-        Ok(Self { client, auth, server: url.origin().ascii_serialization(), gzip })
+        let host = url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned());
+        let address = host.zip(url.port_or_known_default()).filter(|_| !names_a_proxy());
+        Ok(Self { client, auth, server: url.origin().ascii_serialization(), address, gzip })
+    }
+
+    /// Host and port of the server, unless a proxy may stand in between.
+    pub(super) fn address(&self) -> Option<(String, u16)> {
+        self.address.clone()
     }
 
     /// Posts `body` to `url`. Every answer is `Ok`, whatever its status.
@@ -285,6 +311,12 @@ fn certificates(path: &str, key: &str) -> Result<Vec<Certificate>, ConfigError> 
     let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
     let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| refused(causes(&error)))?;
     if certificates.is_empty() { Err(refused("there is no certificate in it".to_owned())) } else { Ok(certificates) }
+}
+
+/// Whether the environment names a proxy.
+fn names_a_proxy() -> bool {
+    let names = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// Whether the server is on this machine, where compressing costs more than it saves.

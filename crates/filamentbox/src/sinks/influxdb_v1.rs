@@ -93,6 +93,10 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
 }
 
 impl Sink for InfluxDbV1 {
+    fn address(&self) -> Option<(String, u16)> {
+        self.http.address()
+    }
+
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(self.deliver(points))
     }

@@ -203,7 +203,7 @@ fn escaped(text: &str, part: Part, backslash: Backslash) -> (String, bool) {
 }
 
 /// Appends `digits` x 10^-`decimals`, exactly and without `core::fmt` (which takes ten times as long).
-fn push_fixed(out: &mut Vec<u8>, digits: i64, decimals: u8) {
+pub(crate) fn push_fixed(out: &mut Vec<u8>, digits: i64, decimals: u8) {
     let mut text = [b'0'; 20];
     let mut start = text.len();
     let mut left = digits.unsigned_abs();

@@ -11,6 +11,8 @@ pub mod influxdb_v1;
 pub mod influxdb_v2;
 pub mod influxdb_v3;
 pub mod line_protocol;
+pub mod prometheus;
+pub mod prometheus_remote_write;
 pub mod victoriametrics;
 
 pub use health::{Finding, Health};
@@ -95,6 +97,11 @@ pub trait Sink: Send + Sync {
     /// Looks whether it could deliver, without storing or changing anything: for `database test`.
     fn test(&mut self) -> Tested<'_>;
 
+    /// Host and port of the server, where a connection shows that it is there. `None` where it shows nothing (a proxy in between).
+    fn address(&self) -> Option<(String, u16)> {
+        None
+    }
+
     /// Which of `points` the server has. Asked where a re-send would not overwrite, or an accepted point may be lost.
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
         let _ = points;
@@ -150,7 +157,14 @@ pub struct SinkKind {
 }
 
 /// Every kind of backend.
-pub const SINKS: &[SinkKind] = &[influxdb_v1::KIND, influxdb_v2::KIND, influxdb_v3::KIND, victoriametrics::KIND];
+pub const SINKS: &[SinkKind] = &[
+    influxdb_v1::KIND,
+    influxdb_v2::KIND,
+    influxdb_v3::KIND,
+    prometheus::KIND,
+    prometheus_remote_write::KIND,
+    victoriametrics::KIND,
+];
 
 const NAMES: [&str; SINKS.len() + 1] = {
     let mut names = ["none"; SINKS.len() + 1];

@@ -20,7 +20,7 @@ use filamentbox_core::sample::Point;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::http::{self, Auth, Http, classify};
+use super::http::{self, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
 use super::{Asked, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
 
@@ -81,16 +81,7 @@ struct ReadUrls {
 }
 
 fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigError> {
-    let token = settings.text(TOKEN).to_owned();
-    let basic = http::basic(settings, USERNAME, PASSWORD)?;
-    let auth = match (token.is_empty(), basic) {
-        (true, basic) => basic,
-        (false, Auth::Nobody) => Auth::Bearer { token },
-        (false, _) => {
-            let problem = "a token and a user name are not allowed together; leave one of them empty".to_owned();
-            return Err(ConfigError { key: format!("{TOKEN}, {USERNAME}"), problem });
-        }
-    };
+    let auth = http::basic_or_token(settings, USERNAME, PASSWORD, TOKEN)?;
     let tenant = settings.text(TENANT);
     if !tenant.is_empty() && !is_tenant(tenant) {
         let problem = format!(
@@ -128,6 +119,10 @@ fn is_tenant(text: &str) -> bool {
 }
 
 impl Sink for VictoriaMetrics {
+    fn address(&self) -> Option<(String, u16)> {
+        self.http.address()
+    }
+
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(self.deliver(points))
     }

@@ -9,7 +9,7 @@ use filamentbox_core::time::Clock;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::journal::Account;
+use crate::journal::{Account, Letter};
 use crate::runtime::sink_view::SinkView;
 
 #[derive(Serialize)]
@@ -141,6 +141,21 @@ pub(super) fn backend(view: &SinkView, account: &Account) -> Backend {
             evicted: account.evicted,
         },
     }
+}
+
+pub(super) fn letter(letter: Letter) -> Value {
+    let fields: Map<String, Value> =
+        letter.point.fields().map(|field| (field.name.to_owned(), json!(field.value()))).collect();
+    json!({
+        "id": letter.id,
+        "backend": letter.sink,
+        "box": letter.point.box_name.as_str(),
+        "timestamp": letter.point.at.seconds(),
+        "fields": fields,
+        "reason": letter.reason,
+        "refused_at": letter.refused_at.map(|at| at.seconds()),
+        "retry": letter.again,
+    })
 }
 
 pub(super) fn event(id: u64, event: Event) -> LoggedEvent {

@@ -4,6 +4,7 @@
 
 mod dto;
 pub mod history;
+mod metrics;
 mod routes;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::mpsc::SyncSender;
 use filamentbox_core::time::Monotonic;
 use tokio::sync::watch;
 
+use crate::exposition::Names;
 use crate::journal::Handle;
 use crate::runtime::clock::Clocks;
 use crate::runtime::control::{ControlInput, Snapshots};
@@ -30,6 +32,8 @@ pub struct Daemon {
     pub journal: Handle,
     /// The backends.
     pub sinks: Arc<[SinkView]>,
+    /// What the points are called in `/metrics`.
+    pub names: Arc<Names>,
     /// The clocks.
     pub clocks: Arc<Clocks>,
     /// When the daemon started.

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Daemon, dto, history};
-use crate::journal::Gone;
+use super::{Daemon, dto, history, metrics};
+use crate::journal::{Chosen, Gone};
 use crate::runtime::control::ControlInput;
 
 /// The longest body of a request; the longest sensible one has 100 bytes.
@@ -28,6 +28,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(3);
 const RESET_MAX: Duration = Duration::from_secs(8);
 /// The journal answers in milliseconds; while its disk hangs, people are told so.
 const JOURNAL_MAX: Duration = Duration::from_secs(3);
+/// Dead letters in one answer at most; the journal keeps no more.
+const LETTERS_MAX: u64 = 1000;
 /// Events in one answer at most.
 const EVENTS_MAX: usize = 1000;
 
@@ -60,7 +62,7 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> axum::extract::FromRequestP
 }
 
 /// The journal's answer, unless it takes too long.
-async fn within<T>(answer: impl Future<Output = Result<T, Gone>>) -> Result<T, Gone> {
+pub(super) async fn within<T>(answer: impl Future<Output = Result<T, Gone>>) -> Result<T, Gone> {
     tokio::time::timeout(JOURNAL_MAX, answer).await.unwrap_or(Err(Gone))
 }
 
@@ -77,8 +79,11 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/api/controls/{output}", post(control))
         .route("/api/safety/reset", post(reset))
         .route("/api/database", get(database))
+        .route("/api/database/deadletters", get(letters))
+        .route("/api/database/deadletters/{action}", post(change_letters))
         .route("/api/events", get(events))
         .route("/api/history/export", get(export))
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(health))
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
         .method_not_allowed_fallback(async || {
@@ -147,6 +152,36 @@ async fn backends(daemon: &Daemon) -> Result<Vec<dto::Backend>, Gone> {
 
 async fn database(State(daemon): State<Daemon>) -> Result<Json<Value>, Refusal> {
     Ok(Json(json!({ "sinks": backends(&daemon).await? })))
+}
+
+async fn letters(State(daemon): State<Daemon>) -> Result<Json<Value>, Refusal> {
+    let letters = within(daemon.journal.letters(Chosen::default(), false, LETTERS_MAX)).await?;
+    let letters: Vec<_> = letters.into_iter().map(dto::letter).collect();
+    Ok(Json(json!({ "deadletters": letters })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChosenLetters {
+    backend: Option<String>,
+    id: Option<u64>,
+}
+
+/// `{"backend": ..?, "id": ..?}`: neither means all.
+async fn change_letters(
+    State(daemon): State<Daemon>,
+    Path(action): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let chosen: ChosenLetters = serde_json::from_slice(&body)
+        .map_err(|error| bad_request(format!("the body is not {{\"backend\": .., \"id\": ..}}: {error}")))?;
+    let chosen = Chosen { sink: chosen.backend, id: chosen.id };
+    let count = match action.as_str() {
+        "retry" => within(daemon.journal.send_letters_again(chosen)).await?,
+        "drop" => within(daemon.journal.drop_letters(chosen)).await?,
+        _ => return Err(Refusal(StatusCode::NOT_FOUND, "there is only retry and drop".to_owned())),
+    };
+    Ok(Json(json!({ "success": true, "count": count })))
 }
 
 #[derive(Deserialize)]

@@ -43,7 +43,7 @@ fn assert_complete(daemon: &Daemon, kills: usize) {
 }
 
 /// Waits until `count` more samples were taken.
-fn take_samples(daemon: &Daemon, count: u64) {
+pub(crate) fn take_samples(daemon: &Daemon, count: u64) {
     let samples = || daemon.status().and_then(|status| status["journal"]["samples"].as_u64());
     let goal = samples().expect("it answers") + count;
     wait_until("samples", || samples() >= Some(goal));
@@ -106,7 +106,7 @@ fn stored(server: &impl Server) -> (BTreeMap<i64, String>, usize) {
 }
 
 #[track_caller]
-fn assert_delivered(daemon: &Daemon, server: &impl Server, name: &str) {
+pub(crate) fn assert_delivered(daemon: &Daemon, server: &impl Server, name: &str) {
     let history = daemon.history();
     let expected: BTreeMap<i64, String> = history
         .iter()

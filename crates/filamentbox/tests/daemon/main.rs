@@ -6,6 +6,7 @@
 mod doctor;
 mod hardware;
 mod keeping;
+mod metrics;
 mod outputs;
 mod sinks;
 mod starting;

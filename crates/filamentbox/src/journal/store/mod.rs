@@ -5,6 +5,7 @@
 
 mod blocks;
 mod events;
+mod letters;
 mod reading;
 mod rollups;
 mod salvage;
@@ -19,6 +20,8 @@ use super::ledger::Cursor;
 
 pub(super) use blocks::{Block, Position, Sealed};
 pub(super) use events::PendingEvent;
+pub(super) use letters::NewLetter;
+pub use letters::{Chosen, Letter};
 pub(super) use reading::Reading;
 pub(super) use rollups::Kept;
 pub(super) use salvage::Salvaged;
@@ -110,6 +113,10 @@ pub(super) struct Commit<'a> {
     pub(super) blocks: &'a [Sealed],
     pub(super) cursors: Vec<&'a Cursor>,
     pub(super) events: &'a [PendingEvent],
+    /// New dead letters.
+    pub(super) letters: &'a [NewLetter],
+    /// The numbers of dead letters that are no longer kept.
+    pub(super) forget_letters: &'a [u64],
     /// The number of the next sample that will be taken.
     pub(super) next: u64,
     pub(super) now: Option<UnixTime>,
@@ -195,9 +202,14 @@ impl Store {
         }
         connection.execute_batch(SETTINGS)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        if !created {
+            // Tables that earlier versions did not have.
+            connection.execute_batch(letters::SCHEMA)?;
+        }
         if created {
             let transaction = connection.transaction()?;
             transaction.execute_batch(SCHEMA)?;
+            transaction.execute_batch(letters::SCHEMA)?;
             set_mark(&transaction, mark::JOURNAL_ID, id.cast_signed())?;
             set_mark(&transaction, mark::CLEAN, 1)?;
             transaction.commit()?;
@@ -221,6 +233,7 @@ impl Store {
         store.next()?;
         store.oldest()?;
         store.sealed_at()?;
+        store.sinks_to_send_again()?;
         Ok((store, Found { created, clean, salvaged: None }))
     }
 
@@ -306,6 +319,12 @@ impl Store {
         }
         for event in commit.events {
             event.insert(&transaction)?;
+        }
+        for letter in commit.letters {
+            letter.insert(&transaction)?;
+        }
+        for id in commit.forget_letters {
+            letters::forget(&transaction, *id)?;
         }
         for cursor in &commit.cursors {
             set_cursor(&transaction, cursor)?;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, Row, params};
 
 use super::rollups::group_key;
 use super::{Block, CURSOR, Refused, Store, mark, unavailable};
-use crate::journal::codec::decode_group;
+use crate::journal::codec::{decode, decode_group};
 use crate::journal::ledger::Cursor;
 use crate::journal::{OpenError, Resolution};
 
@@ -148,6 +148,7 @@ fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Res
         copy_rollups(old, new, resolution)?;
     }
     copy_events(old, new)?;
+    copy_letters(old, new)?;
     // Without the mark, no block is rolled up a second time rather than twice.
     let rolled = number(old, mark::ROLLED).unwrap_or(end).clamp(0, end.max(0));
     let next = number(old, mark::NEXT).filter(|next| (end..=end.saturating_add(NEXT_AHEAD)).contains(next));
@@ -202,6 +203,25 @@ fn copy_rollups(old: &Connection, new: &Connection, resolution: Resolution) -> r
             return Ok(());
         }
         new.execute(&format!("INSERT OR IGNORE INTO {table} VALUES (?1, ?2, ?3)"), params![start, name, data]).map(drop)
+    })
+    .map(drop)
+}
+
+/// Dead letters: a point that is damaged is left out.
+fn copy_letters(old: &Connection, new: &Connection) -> rusqlite::Result<()> {
+    rows_of(old, "SELECT id, sink, point, reason, refused_ms, again FROM dead_letter", |row| {
+        let point: rusqlite::Result<Vec<u8>> = row.get(2);
+        if !point.is_ok_and(|point| decode(0, &point).is_ok()) {
+            return Ok(());
+        }
+        let values: Vec<Value> = (0..6).filter_map(|column| row.get(column).ok()).collect();
+        match new
+            .execute("INSERT OR IGNORE INTO dead_letter VALUES (?, ?, ?, ?, ?, ?)", rusqlite::params_from_iter(values))
+        {
+            // It breaks the table's rules, or has too few values.
+            Err(error) if !super::is_full(&error) => Ok(()),
+            other => other.map(drop),
+        }
     })
     .map(drop)
 }

@@ -18,7 +18,7 @@ fn a_full_file_evicts_the_oldest_and_counts_them() {
         rig.take(97);
         let batch = rig.read("a", 60 + (round as usize * 31) % 100);
         let count = batch.points.len() as u64;
-        rig.acknowledge("a", batch.through, count - count.min(round % 3));
+        rig.acknowledge("a", batch.range.end, count - count.min(round % 3));
         let (a, b) = (rig.account("a"), rig.account("b"));
         assert_eq!((a.sampled, b.sampled), ((round + 1) * 97, (round + 1) * 97));
         assert!(b.evicted >= last.1 && a.evicted >= last.0);
@@ -45,7 +45,7 @@ fn what_arrives_although_it_was_evicted_is_delivered() {
     let batch = rig.read("a", 1000);
     rig.take(13 * 5000 / 13);
     assert!(rig.account("a").evicted > 0);
-    rig.acknowledge("a", batch.through, batch.points.len() as u64);
+    rig.acknowledge("a", batch.range.end, batch.points.len() as u64);
     let account = rig.account("a");
     assert_eq!(account.delivered, batch.points.len() as u64);
     assert_eq!(account.sampled, 6100);

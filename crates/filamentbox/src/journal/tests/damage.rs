@@ -14,7 +14,7 @@ fn written(folders: &Folders) -> Vec<Point> {
     let mut rig = Rig::open(folders.options());
     rig.take(3000);
     let batch = rig.read("a", 500);
-    rig.acknowledge("a", batch.through, 500);
+    rig.acknowledge("a", batch.range.end, 500);
     let mut points = batch.points;
     points.extend(rig.read("a", 2500).points);
     rig.stop();

@@ -75,6 +75,11 @@ struct Rig {
     start: Monotonic,
 }
 
+/// So many points were accepted, and the rest of the batch was not.
+fn delivered_of(delivered: u64) -> super::Verdict {
+    super::Verdict { delivered, ..super::Verdict::default() }
+}
+
 impl Rig {
     fn try_open(options: Options) -> Result<Self, OpenError> {
         let clocks = options.clocks.clone();
@@ -157,7 +162,7 @@ impl Rig {
     }
 
     fn acknowledge(&mut self, sink: &'static str, through: u64, delivered: u64) {
-        self.ask(|handle| async move { handle.acknowledge(sink, through, delivered).await })
+        self.ask(|handle| async move { handle.settle(sink, 0..through, delivered_of(delivered)).await })
             .expect("the journal answers");
     }
 
@@ -169,7 +174,7 @@ impl Rig {
             if batch.points.is_empty() {
                 return all;
             }
-            self.acknowledge(sink, batch.through, batch.points.len() as u64);
+            self.acknowledge(sink, batch.range.end, batch.points.len() as u64);
             all.extend(batch.points);
         }
     }
@@ -182,7 +187,7 @@ impl Rig {
                 Err(_) => self.pass(Duration::from_secs(61)),
                 Ok(batch) if batch.points.is_empty() => return all,
                 Ok(batch) => {
-                    self.acknowledge(sink, batch.through, batch.points.len() as u64);
+                    self.acknowledge(sink, batch.range.end, batch.points.len() as u64);
                     all.extend(batch.points);
                 }
             }

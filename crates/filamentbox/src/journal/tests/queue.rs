@@ -20,12 +20,12 @@ fn points_are_read_in_order_whether_sealed_or_open() {
     assert_eq!((statistics.sampled, statistics.sealed, statistics.open), (30, 26, 4), "two minutes and 20 s at 5 s");
     assert_eq!(statistics.state, State::Working);
     let batch = rig.read("a", 28);
-    assert_eq!((batch.points.len(), batch.through, batch.waiting), (28, 28, 30));
+    assert_eq!((batch.points.len(), batch.range.clone()), (28, 0..28));
     assert_in_step(&batch.points);
     assert_eq!(rig.read("a", 28), batch, "until it is acknowledged");
-    rig.acknowledge("a", batch.through, 28);
+    rig.acknowledge("a", batch.range.end, 28);
     let batch = rig.read("a", 28);
-    assert_eq!((batch.points.len(), batch.through, batch.waiting), (2, 30, 2));
+    assert_eq!((batch.points.len(), batch.range), (2, 28..30));
     assert_eq!(rig.account("a").waiting, 2);
 }
 
@@ -35,7 +35,7 @@ fn a_stop_and_a_start_change_nothing() {
     let mut rig = Rig::open(folders.options());
     rig.take(17);
     let first = rig.read("a", 10);
-    rig.acknowledge("a", first.through, 9);
+    rig.acknowledge("a", first.range.end, 9);
     assert_eq!(folders.crash_files(), 2);
     rig.stop();
     assert_eq!(folders.crash_files(), 0, "a clean stop needs no crash log");
@@ -69,7 +69,7 @@ fn an_unknown_sink_is_gone_and_harms_nobody() {
     let mut rig = Rig::open(folders.options());
     rig.take(3);
     assert_eq!(rig.ask(|handle| async move { handle.read("other", None, 10).await }), Err(Gone));
-    assert_eq!(rig.ask(|handle| async move { handle.acknowledge("other", 3, 3).await }), Err(Gone));
+    assert_eq!(rig.ask(|handle| async move { handle.settle("other", 0..3, delivered_of(3)).await }), Err(Gone));
     assert_eq!(rig.account("a").waiting, 3);
 }
 
@@ -116,7 +116,7 @@ fn the_thread_sleeps_until_a_batch_is_full() {
     rig.take_asleep(400);
     assert_eq!(rig.wakes(), 0, "a sink that is behind is not told again");
     let batch = rig.read("a", 50);
-    rig.acknowledge("a", batch.through, 50);
+    rig.acknowledge("a", batch.range.end, 50);
     assert!(fired(&rig, "a"), "another batch waits");
     rig.worker.turn();
     rig.take_asleep(499);
@@ -262,10 +262,10 @@ fn a_slow_export_does_not_hold_up_the_thread() {
     rig.take(5000);
     let (open, waiting) = rig.ask(|handle| async move {
         let chunks = handle.export(ALL_TIME, None).await.unwrap();
-        let waiting = handle.read("a", None, 10).await.unwrap().waiting;
-        (chunks, waiting)
+        let queue = handle.queue("a", None).await.unwrap();
+        (chunks, queue.range)
     });
-    assert_eq!(waiting, 5000);
+    assert_eq!(waiting, 0..5000);
     drop(open);
 }
 
@@ -282,7 +282,7 @@ fn the_thread_runs_and_stops_and_survives_a_restart() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let batch = runtime.block_on(handle.read("a", None, 100)).unwrap();
     assert_eq!(batch.points.len(), 10);
-    runtime.block_on(handle.acknowledge("a", batch.through, 10)).unwrap();
+    runtime.block_on(handle.settle("a", batch.range, delivered_of(10))).unwrap();
     let events = runtime.block_on(handle.events(10)).unwrap();
     assert!(events[0].1.text.contains("started again"), "{events:?}");
     intake.event(event(Severity::Error, "wakes the thread"));

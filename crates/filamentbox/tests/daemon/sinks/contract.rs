@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use crate::support::{Fault, FaultServer, PASSWORD, TOKEN};
-use filamentbox::sinks::{Labels, SINKS, SinkError};
+use filamentbox::sinks::{History, Labels, SINKS, SinkError};
 use filamentbox_core::sample::{BoxName, Point};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 
-use super::{all_stored, assert_same, bare_settings, http_kinds, labels, open, point, points, settings, start, stored};
+use super::{
+    all_stored, assert_same, bare_settings, called, http_kinds, labels, open, point, points, settings, start, stored,
+    taken,
+};
 
 #[tokio::test]
 async fn every_sink_stores_points_exactly_and_once() {
@@ -17,12 +20,13 @@ async fn every_sink_stores_points_exactly_and_once() {
         let mut sink = open(kind, &settings(&server.settings(), &[]));
         let points = points(0..600);
         for batch in points.chunks(250) {
-            sink.write(batch).await.unwrap_or_else(|error| panic!("{}: {error}", kind.name));
+            sink.write(taken(kind, batch)).await.unwrap_or_else(|error| panic!("{}: {error}", kind.name));
         }
-        assert_same(&server.points("environment"), &all_stored(&points), kind.name);
+        let expected = all_stored(taken(kind, &points));
+        assert_same(&server.points("environment"), &expected, kind.name);
         sink.write(&points[100..400]).await.expect("a re-send is accepted");
         sink.write(&[]).await.expect("nothing is accepted");
-        assert_same(&server.points("environment"), &all_stored(&points), "sent twice, there once");
+        assert_same(&server.points("environment"), &expected, "sent twice, there once");
     }
 }
 
@@ -63,29 +67,29 @@ async fn every_sink_outlives_its_server() {
         let Some(mut server) = start(kind) else { continue };
         let mut sink = open(kind, &settings(&server.settings(), &[]));
         let points = points(0..30);
-        sink.write(&points[..10]).await.expect("accepted");
+        sink.write(taken(kind, &points[..10])).await.expect("accepted");
         server.terminate();
         for _try in 0..2 {
-            let error = sink.write(&points[10..20]).await.expect_err("the server is down");
+            let error = sink.write(taken(kind, &points[10..20])).await.expect_err("the server is down");
             assert!(matches!(error, SinkError::Retry { after: None, .. }), "{}: {error:?}", kind.name);
             assert!(error.to_string().contains(&server.url()), "{}: {error}", kind.name);
         }
         server.restart();
-        sink.write(&points[10..20]).await.expect("accepted again");
-        assert_same(&server.points("environment"), &all_stored(&points[..20]), kind.name);
+        sink.write(taken(kind, &points[10..20])).await.expect("accepted again");
+        assert_same(&server.points("environment"), &all_stored(taken(kind, &points[..20])), kind.name);
         server.kill();
-        assert!(sink.write(&points[20..]).await.is_err(), "{}", kind.name);
+        assert!(sink.write(taken(kind, &points[20..])).await.is_err(), "{}", kind.name);
         server.restart();
-        sink.write(&points[20..]).await.expect("accepted after a crash");
+        sink.write(taken(kind, &points[20..])).await.expect("accepted after a crash");
         let after = server.points("environment");
-        assert!(after.ends_with(&all_stored(&points[20..])), "{}: {after:?}", kind.name);
+        assert!(after.ends_with(&all_stored(taken(kind, &points[20..]))), "{}: {after:?}", kind.name);
     }
 }
 
 /// Names and values of any Unicode, full of what means something to a parser: refused when opened, or read back exactly.
 #[tokio::test]
 async fn every_sink_gives_back_any_tags_it_accepts() {
-    const ACCEPTED: usize = 100;
+    const ACCEPTED: i64 = 100;
     let special = proptest::sample::select(vec![',', '=', ' ', '"', '\\', '#', '\'', '{', '$', 'n', 'ä']);
     let character = proptest::prop_oneof![2 => special, 1 => proptest::char::any()];
     let text = proptest::collection::vec(character, 1..10).prop_map(String::from_iter);
@@ -101,17 +105,25 @@ async fn every_sink_gives_back_any_tags_it_accepts() {
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         let mut expected = Vec::new();
         let mut tried = 0;
-        while expected.len() < ACCEPTED {
+        let mut accepted = 0;
+        while accepted < ACCEPTED {
             tried += 1;
             assert!(tried < 10 * ACCEPTED, "{} refuses too much", kind.name);
             let labels = labels.new_tree(&mut runner).expect("generates").current();
             let Ok(mut sink) = (kind.open)(&settings, &labels) else { continue };
-            let point = point(i64::try_from(expected.len()).expect("small"));
+            let point = point(accepted);
             sink.write(std::slice::from_ref(&point))
                 .await
                 .unwrap_or_else(|error| panic!("{}: {labels:?}: {error}", kind.name));
-            let tags: Vec<_> = labels.tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            expected.push((labels.measurement.clone(), stored(&point, &tags)));
+            let tags: Vec<_> = labels.tags.iter().map(|(name, value)| (called(kind, name), value.as_str())).collect();
+            let tags: Vec<_> = tags.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            let one = (called(kind, &labels.measurement), stored(&point, &tags));
+            if kind.history == History::LatestOnly {
+                assert_same(&server.all_points(), std::slice::from_ref(&one), kind.name);
+                expected.clear();
+            }
+            expected.push(one);
+            accepted += 1;
         }
         let mut got = server.all_points();
         got.sort_by_key(|(_, stored)| stored.ms);
@@ -184,7 +196,8 @@ async fn every_sink_names_itself() {
         open(kind, &bare_settings(kind, &double.url(), &[])).write(&points(0..1)).await.expect("accepted");
         let request = double.requests().remove(0).to_lowercase();
         assert!(request.contains(&format!("user-agent: filamentbox/{}\r\n", env!("CARGO_PKG_VERSION"))), "{request}");
-        assert!(request.contains("precision=ms") || request.contains("precision=millisecond"), "{request}");
         assert!(!request.contains("authorization:"), "{request}");
+        let has_precision = request.contains("precision=ms") || request.contains("precision=millisecond");
+        assert_eq!(has_precision, !kind.name.starts_with("prometheus"), "{request}");
     }
 }

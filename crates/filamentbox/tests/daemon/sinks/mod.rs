@@ -4,12 +4,16 @@ mod contract;
 mod influxdb_v1;
 mod influxdb_v2;
 mod influxdb_v3;
+mod prometheus;
+mod prometheus_remote_write;
 mod victoriametrics;
 
 use std::collections::BTreeMap;
 
-use crate::support::{InfluxServer, InfluxV2Double, InfluxV3Double, Server, Stored, VictoriaServer};
-use filamentbox::sinks::{self, Labels, SINKS, Sink, SinkKind};
+use crate::support::{
+    InfluxServer, InfluxV2Double, InfluxV3Double, PrometheusServer, PushgatewayServer, Server, Stored, VictoriaServer,
+};
+use filamentbox::sinks::{self, History, Labels, SINKS, Sink, SinkKind};
 use filamentbox_core::config::{Layer, Registry, Settings, Source};
 use filamentbox_core::sample::{BoxName, Measurement, Point};
 use filamentbox_core::time::UnixTime;
@@ -26,6 +30,8 @@ pub(super) fn start(kind: &SinkKind) -> Option<Box<dyn Server>> {
         "influxdb_v1" => boxed(InfluxServer::start()),
         "influxdb_v2" => boxed(InfluxV2Double::start()),
         "influxdb_v3" => boxed(InfluxV3Double::start()),
+        "prometheus" => boxed(PushgatewayServer::start()),
+        "prometheus_remote_write" => boxed(PrometheusServer::start()),
         "victoriametrics" => boxed(VictoriaServer::start()),
         other => panic!("no test server for {other}"),
     }
@@ -85,6 +91,24 @@ pub(super) fn stored(point: &Point, tags: &[(&str, &str)]) -> Stored {
         fields: point.fields().map(|field| (field.name.to_owned(), field.value())).collect(),
         tags: tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     }
+}
+
+/// Those of `points` (of one box) that are sent to this kind of backend, and those that are there afterwards.
+pub(super) fn taken<'a>(kind: &SinkKind, points: &'a [Point]) -> &'a [Point] {
+    match kind.history {
+        History::AnyOrder | History::InOrder => points,
+        History::LatestOnly => &points[points.len().saturating_sub(1)..],
+    }
+}
+
+/// How a kind of backend calls a measurement or tag.
+pub(super) fn called(kind: &SinkKind, name: &str) -> String {
+    if !kind.name.starts_with("prometheus") {
+        return name.to_owned();
+    }
+    let digit = name.chars().next().is_none_or(|c| c.is_ascii_digit());
+    let valid = name.chars().map(|c| if c.is_ascii_digit() || c.is_ascii_alphabetic() { c } else { '_' });
+    digit.then_some('_').into_iter().chain(valid).collect()
 }
 
 #[track_caller]

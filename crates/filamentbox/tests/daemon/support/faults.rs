@@ -34,7 +34,8 @@ pub(crate) struct FaultServer {
 
 struct State {
     script: Mutex<VecDeque<Fault>>,
-    requests: Mutex<Vec<String>>,
+    /// Head and body.
+    requests: Mutex<Vec<(String, Vec<u8>)>>,
     stop: AtomicBool,
 }
 
@@ -66,7 +67,13 @@ impl FaultServer {
 
     /// Every request so far: head and body.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.state.requests.lock().unwrap().clone()
+        let requests = self.state.requests.lock().unwrap();
+        requests.iter().map(|(head, body)| format!("{head}{}", String::from_utf8_lossy(body))).collect()
+    }
+
+    /// The body of every request so far.
+    pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
+        self.state.requests.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 }
 
@@ -117,7 +124,7 @@ impl State {
     }
 }
 
-fn read_request(reader: &mut impl BufRead) -> std::io::Result<String> {
+fn read_request(reader: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {
@@ -130,5 +137,5 @@ fn read_request(reader: &mut impl BufRead) -> std::io::Result<String> {
     });
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body)?;
-    Ok(head + &String::from_utf8_lossy(&body))
+    Ok((head, body))
 }

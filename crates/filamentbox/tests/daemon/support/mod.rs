@@ -13,7 +13,8 @@ mod servers;
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use servers::{
-    InfluxServer, InfluxV2Double, InfluxV3Double, PASSWORD, Server, Stored, TOKEN, USERNAME, VictoriaServer,
+    InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PrometheusServer, PushgatewayServer, Server,
+    Stored, TOKEN, USERNAME, VictoriaServer, points_of,
 };
 
 use std::io::{Read as _, Write as _};
@@ -62,9 +63,7 @@ pub(crate) fn http(
 ) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let auth = basic.map_or(String::new(), |(user, password)| {
-        format!("Authorization: Basic {}\r\n", base64(format!("{user}:{password}").as_bytes()))
-    });
+    let auth = basic.map_or(String::new(), |(user, password)| basic_header(user, password));
     let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{auth}Content-Length: 0\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
@@ -73,6 +72,11 @@ pub(crate) fn http(
     let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     Ok((status.ok_or(std::io::ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+/// The line of a request's head that says who asks.
+pub(crate) fn basic_header(user: &str, password: &str) -> String {
+    format!("Authorization: Basic {}\r\n", base64(format!("{user}:{password}").as_bytes()))
 }
 
 /// `text` as part of a query string.

@@ -5,11 +5,15 @@ mod influxdb_store;
 mod influxdb_v1;
 mod influxdb_v2;
 mod influxdb_v3;
+mod prometheus;
+mod pushgateway;
 mod victoriametrics;
 
 pub(crate) use influxdb_v1::InfluxServer;
 pub(crate) use influxdb_v2::InfluxV2Double;
 pub(crate) use influxdb_v3::InfluxV3Double;
+pub(crate) use prometheus::{Metric, PrometheusServer, points_of};
+pub(crate) use pushgateway::PushgatewayServer;
 pub(crate) use victoriametrics::VictoriaServer;
 
 use std::collections::BTreeMap;
@@ -26,6 +30,10 @@ pub(crate) const USERNAME: &str = "filament";
 pub(crate) const PASSWORD: &str = "p4ss wörd";
 /// The token that every server with tokens knows.
 pub(crate) const TOKEN: &str = "t0ken_-a/b+c==";
+
+/// [`USERNAME`] and [`PASSWORD`] (as bcrypt, 2^4 rounds) for the servers of the Prometheus project.
+const WEB_CONFIG: &str =
+    "basic_auth_users:\n  filament: $2b$04$Ri4m.X8w9K6GaAiB1pyGJeOd4F6wVrB4Kxy6bIiQ8vTq9CteLT1EW\n";
 
 /// A point as a server gives it back.
 #[derive(Clone, PartialEq, Debug)]
@@ -107,7 +115,7 @@ impl Process {
             if let Some(status) = child.try_wait().expect("a child") {
                 panic!("{program} ended: {status}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
             }
-            matches!(http(self.address, "GET", self.ready_path, None), Ok((200..=299, _)))
+            matches!(http(self.address, "GET", self.ready_path, Some((USERNAME, PASSWORD))), Ok((200..=299, _)))
         });
     }
 

@@ -23,6 +23,14 @@ impl VictoriaServer {
     }
 }
 
+impl VictoriaServer {
+    /// Every metric as it is, by Prometheus' query language.
+    pub(crate) fn metrics(&self) -> Vec<super::prometheus::Metric> {
+        self.process.request("GET", "/internal/force_flush");
+        super::prometheus::metrics(self.process.address)
+    }
+}
+
 impl Server for VictoriaServer {
     fn start() -> Option<Self> {
         if !is_installed("victoria-metrics") {

@@ -1,0 +1,190 @@
+//! A week's backlog, delivered to a real server: points a second beside what the server takes from a bare load generator in the same run,
+//! CPU, and the memory it takes for a week and for ten.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use filamentbox::journal;
+use filamentbox::runtime::clock::Clocks;
+use filamentbox::sinks::Labels;
+use filamentbox::sinks::line_protocol::{Backslash, Encoder};
+use filamentbox_core::config::Durability;
+use filamentbox_core::sample::{BoxName, Measurement, Point, Sample};
+use filamentbox_core::time::UnixTime;
+use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
+use serde_json::Value;
+
+use super::support::{Daemon, InfluxServer, PASSWORD, Server, USERNAME, VictoriaServer, basic_header};
+use super::{field, memory, usage};
+
+/// A week at one sample a second.
+const WEEK: u64 = 604_800;
+/// Points in one request, as the daemon's default is.
+const BATCH: usize = 5000;
+
+pub(super) fn report() {
+    let influx = "/write?db=filamentbox&precision=ms";
+    for _ in 0..3 {
+        compare("influxdb_v1", influx, InfluxServer::start);
+        compare("victoriametrics", "/write?precision=ms", VictoriaServer::start);
+    }
+    println!("ten weeks instead of one:");
+    let Some(server) = VictoriaServer::start() else { return };
+    replay("victoriametrics", &server, 10 * WEEK);
+}
+
+/// The generator and the daemon in turn, each with a fresh server.
+fn compare<S: Server>(name: &str, path: &str, start: fn() -> Option<S>) {
+    let Some(server) = start() else { return };
+    let bare = generate(&server.url(), path);
+    drop(server);
+    let Some(server) = start() else { return };
+    let ours = replay(name, &server, WEEK);
+    println!("  bare generator {bare:.0} points/s, ratio {:.2}", ours / bare);
+}
+
+/// The most that one connection gets into the server: requests encoded beforehand, one after the other.
+fn generate(url: &str, path: &str) -> f64 {
+    let labels = Labels { measurement: "environment".to_owned(), tags: Vec::new(), tag_box: false };
+    let encoder = Encoder::new("X", &labels, Backslash::Literal).expect("allowed");
+    let start_ms = start_ms(WEEK);
+    let points: Vec<Point> = (0..WEEK).map(|index| point(start_ms, index)).collect();
+    let address = url.trim_start_matches("http://");
+    let bodies: Vec<Vec<u8>> = points
+        .chunks(BATCH)
+        .map(|points| {
+            let body = encoder.encode(points);
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: {address}\r\n{}Content-Length: {}\r\n\r\n",
+                basic_header(USERNAME, PASSWORD),
+                body.len()
+            );
+            [head.into_bytes(), body].concat()
+        })
+        .collect();
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    let mut answers = BufReader::new(stream.try_clone().expect("a handle"));
+    let begun = Instant::now();
+    for body in &bodies {
+        stream.write_all(body).expect("sent");
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(answers.read_line(&mut head).expect("an answer") > 0, "it hung up");
+        }
+        assert!(head.starts_with("HTTP/1.1 204"), "{head}");
+    }
+    points.len() as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// The daemon with a journal of `count` samples that the server does not have. Returns points a second, from the first to the last
+/// accepted request.
+fn replay(name: &str, server: &impl Server, count: u64) -> f64 {
+    let mut daemon = Daemon::new();
+    for (key, value) in server.settings() {
+        daemon.set(&key, &value);
+    }
+    fill(&daemon.folder().join("journal.db"), name, count);
+    daemon.set("data_collection.read_interval", "5");
+    let begun = Instant::now();
+    daemon.start();
+    let steady = memory(daemon.pid(), "Rss:");
+    let socket = daemon.folder().join("filamentbox.sock");
+    let (mut first, mut last) = (None, (begun, count));
+    loop {
+        let left = backlog(&socket, name);
+        let now = Instant::now();
+        if left < last.1 {
+            last = (now, left);
+            first.get_or_insert(last);
+        }
+        if left < 1000 {
+            break;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    let first = first.expect("it delivers");
+    let rate = (first.1 - last.1) as f64 / (last.0 - first.0).as_secs_f64();
+    let peak = field(Path::new(&format!("/proc/{}/status", daemon.pid())), "VmHWM:");
+    let cpu = usage(daemon.pid()).cpu_ns as f64 / 1000.0 / count as f64;
+    println!(
+        "backlog of {count} to {name}: {rate:.0} points/s, first request after {:.2} s, {cpu:.2} us CPU a point, peak {peak} kB (at its start {steady} kB)",
+        (first.0 - begun).as_secs_f64(),
+    );
+    rate
+}
+
+/// What waits, asked directly: a process a look would cost more than the daemon's own work.
+fn backlog(socket: &Path, name: &str) -> u64 {
+    let mut stream = UnixStream::connect(socket).expect("the daemon listens");
+    stream.write_all(b"GET /api/database HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON");
+    let sinks = body["sinks"].as_array().expect("backends");
+    let sink = sinks.iter().find(|sink| sink["type"] == name).expect("the backend");
+    sink["backlog_points"].as_u64().expect("a number")
+}
+
+fn start_ms(count: u64) -> i64 {
+    let now = Clocks::real().read().wall.expect("a clock").millis();
+    now - i64::try_from(count).expect("small") * 1000
+}
+
+fn point(start_ms: i64, index: u64) -> Point {
+    let swing = (index as f64 / 500.0).sin();
+    Point {
+        box_name: BoxName::main(),
+        at: UnixTime::from_millis(start_ms + i64::try_from(index).expect("small") * 1000),
+        measurement: Measurement {
+            temperature: Celsius::new(21.0 + swing).expect("in range"),
+            humidity: RelativeHumidity::new(12.0 + 2.0 * swing).expect("in range"),
+            pressure: Hectopascal::new(1000.0 + swing),
+        },
+        heater_on: swing < 0.0,
+        fan_on: swing > 0.5,
+    }
+}
+
+/// A journal with `count` samples that `sink` does not have.
+fn fill(path: &Path, sink: &str, count: u64) {
+    let clocks = Arc::new(Clocks::real());
+    let options = journal::Options {
+        path: path.to_owned(),
+        crash_log_dir: None,
+        durability: Durability::Minute,
+        queue_max_size: 20_000,
+        max_batches: 50_000,
+        retention: Duration::from_secs(30 * 86_400),
+        max_bytes: 64_000_000,
+        sinks: vec![sink.to_owned()],
+        batch_size: BATCH as u64,
+        clocks: clocks.clone(),
+    };
+    let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
+    let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let start_ms = start_ms(count);
+    for index in 0..count {
+        let point = point(start_ms, index);
+        intake.sample(Sample {
+            box_name: point.box_name,
+            taken_at: clocks.read().now,
+            wall: Some(point.at),
+            measurement: point.measurement,
+            heater_on: point.heater_on,
+            fan_on: point.fan_on,
+        });
+        if index % 5000 == 4999 {
+            // Lets the journal take in what is queued.
+            runtime.block_on(handle.statistics()).expect("it answers");
+        }
+    }
+    runtime.block_on(handle.stop());
+    thread.join().expect("the journal's thread");
+}
