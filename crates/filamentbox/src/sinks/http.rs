@@ -36,8 +36,17 @@ const USER_AGENT: &str = concat!("filamentbox/", env!("CARGO_PKG_VERSION"));
 /// How a sink proves who it is.
 pub(super) enum Auth {
     Nobody,
-    Basic { username: String, password: String },
-    Bearer { token: String },
+    Basic {
+        username: String,
+        password: String,
+    },
+    Bearer {
+        token: String,
+    },
+    /// The scheme of InfluxDB 2.
+    Token {
+        token: String,
+    },
 }
 
 /// The authentication of a sink whose user name and password are under these keys.
@@ -57,6 +66,16 @@ pub(super) fn basic(settings: &Settings, username_key: &str, password_key: &str)
     }
 }
 
+/// The token under `key`; `None` when it is not set.
+pub(super) fn token(settings: &Settings, key: &str) -> Result<Option<String>, ConfigError> {
+    let token = settings.text(key);
+    if !token.bytes().all(|c| c.is_ascii_graphic()) {
+        let problem = "the token is not allowed; allowed: visible ASCII characters without spaces".to_owned();
+        return Err(ConfigError { key: key.to_owned(), problem });
+    }
+    Ok(Some(token.to_owned()).filter(|token| !token.is_empty()))
+}
+
 /// Like [`basic`], or a bearer token in its place, under the key `token_key`.
 pub(super) fn basic_or_token(
     settings: &Settings,
@@ -64,11 +83,10 @@ pub(super) fn basic_or_token(
     password_key: &str,
     token_key: &str,
 ) -> Result<Auth, ConfigError> {
-    let token = settings.text(token_key).to_owned();
-    match (token.is_empty(), basic(settings, username_key, password_key)?) {
-        (true, basic) => Ok(basic),
-        (false, Auth::Nobody) => Ok(Auth::Bearer { token }),
-        (false, _) => {
+    match (token(settings, token_key)?, basic(settings, username_key, password_key)?) {
+        (None, basic) => Ok(basic),
+        (Some(token), Auth::Nobody) => Ok(Auth::Bearer { token }),
+        (Some(_), _) => {
             let problem = "a token and a user name are not allowed together; leave one of them empty".to_owned();
             Err(ConfigError { key: format!("{token_key}, {username_key}"), problem })
         }
@@ -186,12 +204,17 @@ impl Http {
 
     /// Posts `body` to `url`. Every answer is `Ok`, whatever its status.
     pub(super) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Answer, SinkError> {
+        self.post_reading(url, body, ANSWER_MAX).await
+    }
+
+    /// Like [`Self::post`], for a server whose errors are long; at most `answer_max` bytes of the answer are read.
+    pub(super) async fn post_reading(&self, url: Url, body: Vec<u8>, answer_max: usize) -> Result<Answer, SinkError> {
         let request = self.request(Method::POST, url);
         let request = match self.gzip && body.len() >= GZIP_MIN {
             true => request.header(header::CONTENT_ENCODING, "gzip").body(gzipped(&body)),
             false => request.body(body),
         };
-        self.send(request, ANSWER_MAX).await
+        self.send(request, answer_max).await
     }
 
     /// Asks for something; at most `answer_max` bytes of it are read.
@@ -213,6 +236,7 @@ impl Http {
             Auth::Nobody => request,
             Auth::Basic { username, password } => request.basic_auth(username, Some(password)),
             Auth::Bearer { token } => request.bearer_auth(token),
+            Auth::Token { token } => request.header(header::AUTHORIZATION, format!("Token {token}")),
         };
         let mut response = request.send().await.map_err(|error| self.lost(error))?;
         let status = response.status();
@@ -361,10 +385,9 @@ pub(super) fn reason(server: &str, answer: &Answer) -> String {
 /// The server's own words: the error of a JSON answer, else the body; tidied.
 pub(super) fn words(body: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let error = json.as_ref().and_then(|json| {
-        // The second form is that of an InfluxQL statement.
-        json.get("error").or_else(|| json.pointer("/results/0/error"))?.as_str()
-    });
+    // "message" is that of InfluxDB 2; the last one that of an InfluxQL statement.
+    let places = ["/error", "/message", "/results/0/error"];
+    let error = json.as_ref().and_then(|json| places.iter().find_map(|place| json.pointer(place)?.as_str()));
     tidy(error.unwrap_or(body))
 }
 
@@ -458,10 +481,24 @@ mod tests {
         let reason = |body: &str| classify("InfluxDB", &answer(503, body)).expect_err("503").to_string();
         assert_eq!(reason(""), "InfluxDB answered 503 Service Unavailable");
         assert_eq!(reason("{\"error\":\"disk\\n full\"}"), "InfluxDB answered 503 Service Unavailable: disk full");
+        let json = r#"{"code":"unavailable","message":"busy"}"#;
+        assert_eq!(reason(json), "InfluxDB answered 503 Service Unavailable: busy");
         assert_eq!(reason("<b>\u{1b}[31m\r\nno\0</b>"), "InfluxDB answered 503 Service Unavailable: <b> [31m no </b>");
         assert!(reason(&"ä".repeat(301)).ends_with("ä…"));
         assert_eq!(tidy(&"ä".repeat(300)).chars().count(), 300);
         assert_eq!(tidy(&"ä".repeat(301)).chars().count(), 301, "300 and the ellipsis");
+    }
+
+    #[test]
+    fn a_token_is_one_visible_word() {
+        const KEY: &str = "database.victoriametrics.token";
+        let token = |text: &str| super::token(&super::super::tests::settings(&[(KEY, text)]), KEY);
+        assert_eq!(token(""), Ok(None));
+        assert_eq!(token("ap1-v3_a+b/c=="), Ok(Some("ap1-v3_a+b/c==".to_owned())));
+        for bad in ["two words", "tökén"] {
+            let error = token(bad).expect_err("no header may have it").to_string();
+            assert!(error.contains(KEY) && !error.contains(bad), "{error}");
+        }
     }
 
     #[test]

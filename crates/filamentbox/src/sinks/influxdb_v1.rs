@@ -153,10 +153,7 @@ impl InfluxDbV1 {
             return Err(SinkError::Misconfigured { reason });
         }
         classify(TITLE, answer).map_err(|error| match error {
-            SinkError::Rejected { reason, .. } => {
-                let lasting = answer.body.contains("points beyond retention policy");
-                SinkError::Rejected { reason, lasting }
-            }
+            SinkError::Rejected { reason, .. } => SinkError::Rejected { reason, lasting: is_too_old(&answer.body) },
             other => other,
         })
     }
@@ -191,6 +188,12 @@ impl InfluxDbV1 {
 
 fn is_database_missing(answer: &Answer) -> bool {
     answer.status == 404 && answer.body.contains("database not found")
+}
+
+/// Whether an answer is about points that are older than the server keeps them, in the words of InfluxDB 1.x and 2.x up to 2.7.11,
+/// or in those since 2.7.12.
+pub(super) fn is_too_old(answer: &str) -> bool {
+    answer.contains("beyond retention policy") || answer.contains("outside retention policy")
 }
 
 /// An InfluxQL identifier (docs.influxdata.com/influxdb/v1/query_language/spec, "Identifiers").

@@ -8,6 +8,8 @@
 mod health;
 pub(crate) mod http;
 pub mod influxdb_v1;
+pub mod influxdb_v2;
+pub mod influxdb_v3;
 pub mod line_protocol;
 pub mod prometheus;
 pub mod prometheus_remote_write;
@@ -158,8 +160,15 @@ pub struct SinkKind {
 }
 
 /// Every kind of backend.
-pub const SINKS: &[SinkKind] =
-    &[influxdb_v1::KIND, prometheus::KIND, prometheus_remote_write::KIND, timescaledb::KIND, victoriametrics::KIND];
+pub const SINKS: &[SinkKind] = &[
+    influxdb_v1::KIND,
+    influxdb_v2::KIND,
+    influxdb_v3::KIND,
+    prometheus::KIND,
+    prometheus_remote_write::KIND,
+    timescaledb::KIND,
+    victoriametrics::KIND,
+];
 
 const NAMES: [&str; SINKS.len() + 1] = {
     let mut names = ["none"; SINKS.len() + 1];

@@ -22,7 +22,7 @@ impl Secrets {
         match auth {
             Auth::Nobody => {}
             Auth::Basic { username, password } => secrets.add(username, password),
-            Auth::Bearer { token } => secrets.0.push(token.clone()),
+            Auth::Bearer { token } | Auth::Token { token } => secrets.0.push(token.clone()),
         }
         PROXIES.iter().filter_map(|name| std::env::var(name).ok()).for_each(|proxy| secrets.add_proxy(&proxy));
         secrets.0.retain(|secret| !secret.is_empty());

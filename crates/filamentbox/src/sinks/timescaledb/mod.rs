@@ -189,6 +189,13 @@ fn tags(labels: &Labels) -> Result<serde_json::Map<String, serde_json::Value>, C
 }
 
 impl Sink for TimescaleDb {
+    fn address(&self) -> Option<(String, u16)> {
+        match &self.server.place {
+            Place::Tcp(host, port) => Some((host.clone(), *port)),
+            Place::Unix(_) => None,
+        }
+    }
+
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(async {
             let written = timeout(TOTAL_TIMEOUT, self.deliver(points)).await;

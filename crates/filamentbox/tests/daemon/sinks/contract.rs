@@ -1,8 +1,9 @@
-//! One contract for every backend, against its real server, and against a double for the faults that a real one will not show.
+//! One contract for every backend, against its server (the real one where it can be installed), and against a double for
+//! the faults that a real one will not show.
 
 use std::time::Duration;
 
-use crate::support::{Fault, FaultServer, PASSWORD};
+use crate::support::{Fault, FaultServer, PASSWORD, TOKEN};
 use filamentbox::sinks::{History, Labels, SINKS, SinkError};
 use filamentbox_core::sample::{BoxName, Point};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -45,16 +46,17 @@ async fn every_sink_tells_boxes_apart() {
 }
 
 #[tokio::test]
-async fn every_sink_says_that_a_password_is_wrong() {
+async fn every_sink_says_that_a_password_or_token_is_wrong() {
     for kind in SINKS {
         let Some(server) = start(kind) else { continue };
-        let key = kind.keys.iter().find(|spec| spec.key.ends_with(".password")).expect("a password").key;
+        let key = |end: &str| kind.keys.iter().map(|spec| spec.key).find(|key| key.ends_with(end));
+        let key = key(".password").or_else(|| key(".token")).expect("a password or a token");
         let mut sink = open(kind, &settings(&server.settings(), &[(key, "wr0ng")]));
-        let error = sink.write(&points(0..3)).await.expect_err("the password is wrong");
+        let error = sink.write(&points(0..3)).await.expect_err("the secret is wrong");
         assert!(matches!(error, SinkError::Misconfigured { .. }), "{}: {error:?}", kind.name);
         let text = error.to_string();
         assert!(text.contains("check user name and password"), "{}: {text}", kind.name);
-        assert!(!text.contains("wr0ng") && !text.contains(PASSWORD), "{}: {text}", kind.name);
+        assert!(!["wr0ng", PASSWORD, TOKEN].iter().any(|secret| text.contains(secret)), "{}: {text}", kind.name);
         assert_eq!(server.points("environment"), [], "{}", kind.name);
     }
 }
@@ -196,6 +198,7 @@ async fn every_sink_names_itself() {
         let request = double.requests().remove(0).to_lowercase();
         assert!(request.contains(&format!("user-agent: filamentbox/{}\r\n", env!("CARGO_PKG_VERSION"))), "{request}");
         assert!(!request.contains("authorization:"), "{request}");
-        assert_eq!(request.contains("precision=ms"), !kind.name.starts_with("prometheus"), "{request}");
+        let has_precision = request.contains("precision=ms") || request.contains("precision=millisecond");
+        assert_eq!(has_precision, !kind.name.starts_with("prometheus"), "{request}");
     }
 }

@@ -1,8 +1,12 @@
 //! InfluxDB 1.x: databases, rights, retention policies.
 
-use filamentbox::sinks::{self, SinkError, SinkKind};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::support::{Fault, FaultServer, InfluxServer, Server as _};
+use filamentbox::sinks::{self, SinkError, SinkKind};
+use filamentbox_core::sample::Point;
+use filamentbox_core::time::UnixTime;
+
+use crate::support::{Fault, FaultServer, InfluxServer, PASSWORD, Server as _, USERNAME};
 
 use super::{all_stored, assert_same, bare_settings, open, points, settings};
 
@@ -37,7 +41,7 @@ async fn influxdb_says_what_a_user_without_rights_can_do() {
         assert!(error.to_string().contains("other"), "{error}");
     }
     server.query("CREATE DATABASE other");
-    server.query(&format!("GRANT WRITE ON other TO {}", crate::support::USERNAME));
+    server.query(&format!("GRANT WRITE ON other TO {}", USERNAME));
     sink.write(&points(0..3)).await.expect("accepted once it may");
 }
 
@@ -106,4 +110,44 @@ async fn influxdb_keeps_what_it_accepted_when_it_is_killed() {
     server.kill();
     server.restart();
     assert_same(&server.points("environment"), &all_stored(&points), "after SIGKILL");
+}
+
+/// Writes one line (its time in milliseconds) as another client would.
+async fn write_line(server: &InfluxServer, line: String) {
+    let url = format!("{}/write?db={}&precision=ms", server.url(), InfluxServer::DATABASE);
+    let request = reqwest::Client::new().post(url).basic_auth(USERNAME, Some(PASSWORD)).body(line);
+    assert_eq!(request.send().await.expect("an answer").status(), 204);
+}
+
+#[tokio::test]
+async fn influxdb_stores_the_good_points_of_a_request_with_a_type_conflict() {
+    let Some(server) = InfluxServer::start() else { return };
+    let mut sink = open(influx(), &settings(&server.settings(), &[]));
+    let points = points(0..30);
+    // A type holds in the shard of its week.
+    let other = points[0].at.millis() - 1;
+    write_line(&server, format!("environment pressure=\"high\" {other}")).await;
+    let error = sink.write(&points).await.expect_err("pressure is a text there");
+    assert!(matches!(&error, SinkError::Rejected { lasting: false, .. }), "{error:?}");
+    assert!(error.to_string().contains("field type conflict: input field \"pressure\""), "{error}");
+    let stored: Vec<_> = server.points("environment").into_iter().filter(|stored| stored.ms != other).collect();
+    let good: Vec<_> = points.into_iter().filter(|point| point.measurement.pressure.is_none()).collect();
+    assert_same(&stored, &all_stored(&good), "those without a pressure");
+}
+
+#[tokio::test]
+async fn influxdb_refuses_for_ever_what_is_older_than_its_retention() {
+    let Some(server) = InfluxServer::start() else { return };
+    server.query("CREATE RETENTION POLICY short ON filamentbox DURATION 1h REPLICATION 1 DEFAULT");
+    let mut sink = open(influx(), &settings(&server.settings(), &[]));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+    let now = i64::try_from(now).expect("this age");
+    let seconds_ago =
+        |(point, seconds): (Point, i64)| Point { at: UnixTime::from_millis(now - 1000 * seconds), ..point };
+    let young: Vec<_> = points(0..10).into_iter().zip((1..=10).rev()).map(seconds_ago).collect();
+    let mixed: Vec<_> = points(10..15).into_iter().chain(young.clone()).collect();
+    let error = sink.write(&mixed).await.expect_err("five are years old");
+    assert!(matches!(&error, SinkError::Rejected { lasting: true, .. }), "{error:?}");
+    assert!(error.to_string().contains("points beyond retention policy dropped=5"), "{error}");
+    assert_same(&server.points("environment"), &all_stored(&young), "the younger ones");
 }

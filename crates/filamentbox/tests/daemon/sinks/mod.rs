@@ -3,6 +3,8 @@
 mod contract;
 mod http;
 mod influxdb_v1;
+mod influxdb_v2;
+mod influxdb_v3;
 mod prometheus;
 mod prometheus_remote_write;
 mod proxy;
@@ -12,7 +14,8 @@ mod victoriametrics;
 use std::collections::BTreeMap;
 
 use crate::support::{
-    InfluxServer, PostgresServer, PrometheusServer, PushgatewayServer, Server, Stored, VictoriaServer,
+    InfluxServer, InfluxV2Double, InfluxV3Double, PostgresServer, PrometheusServer, PushgatewayServer, Server, Stored,
+    VictoriaServer,
 };
 use filamentbox::sinks::{self, History, Labels, SINKS, Sink, SinkKind};
 use filamentbox_core::config::{Layer, Registry, Settings, Source};
@@ -22,13 +25,15 @@ use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
 
 const START_MS: i64 = 1_700_000_000_123;
 
-/// The real server of a backend; a further backend needs one here.
+/// The server of a backend, a real one where it can be installed; a further backend needs one here.
 pub(super) fn start(kind: &SinkKind) -> Option<Box<dyn Server>> {
     fn boxed<S: Server + 'static>(server: Option<S>) -> Option<Box<dyn Server>> {
         server.map(|server| Box::new(server) as Box<dyn Server>)
     }
     match kind.name {
         "influxdb_v1" => boxed(InfluxServer::start()),
+        "influxdb_v2" => boxed(InfluxV2Double::start()),
+        "influxdb_v3" => boxed(InfluxV3Double::start()),
         "prometheus" => boxed(PushgatewayServer::start()),
         "prometheus_remote_write" => boxed(PrometheusServer::start()),
         "timescaledb" => boxed(PostgresServer::start()),
@@ -57,7 +62,7 @@ pub(super) fn open(kind: &SinkKind, settings: &Settings) -> Box<dyn Sink> {
 pub(super) fn bare_settings(kind: &SinkKind, url: &str, changes: &[(&str, &str)]) -> Settings {
     let value = |key: &str| match key.rsplit('.').next() {
         Some("url") => Some(url.to_owned()),
-        Some("database") => Some("filament".to_owned()),
+        Some("database" | "org" | "bucket") => Some("filament".to_owned()),
         _ => None,
     };
     let values: Vec<_> = kind.keys.iter().filter_map(|spec| Some((spec.key.to_owned(), value(spec.key)?))).collect();

@@ -15,8 +15,8 @@ pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use recorder::{Authority, Manner, Recorder};
 pub(crate) use servers::{
-    InfluxServer, Metric, PASSWORD, PostgresServer, PrometheusServer, PushgatewayServer, Server, Stored,
-    TimescaleServer, USERNAME, VictoriaServer, VmAuth, points_of, psql,
+    InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PostgresServer, PrometheusServer,
+    PushgatewayServer, Server, Stored, TOKEN, TimescaleServer, USERNAME, VictoriaServer, VmAuth, points_of, psql,
 };
 
 use std::io::{Read as _, Write as _};

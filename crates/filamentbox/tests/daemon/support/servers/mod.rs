@@ -1,6 +1,10 @@
-//! Real servers: start, kill, stop, start again with the same data, and read back.
+//! Servers: start, kill, stop, start again with the same data, and read back. Real ones where they can be installed, doubles of the others.
 
+mod double;
+mod influxdb_store;
 mod influxdb_v1;
+mod influxdb_v2;
+mod influxdb_v3;
 mod postgresql;
 mod prometheus;
 mod pushgateway;
@@ -9,6 +13,8 @@ mod victoriametrics;
 mod vmauth;
 
 pub(crate) use influxdb_v1::InfluxServer;
+pub(crate) use influxdb_v2::InfluxV2Double;
+pub(crate) use influxdb_v3::InfluxV3Double;
 pub(crate) use postgresql::{PostgresServer, psql};
 pub(crate) use prometheus::{Metric, PrometheusServer, points_of};
 pub(crate) use pushgateway::PushgatewayServer;
@@ -28,6 +34,8 @@ use super::{free_address, http, wait_until};
 pub(crate) const USERNAME: &str = "filament";
 /// That user's password.
 pub(crate) const PASSWORD: &str = "p4ss wörd";
+/// The token that every server with tokens knows.
+pub(crate) const TOKEN: &str = "t0ken_-a/b+c==";
 
 /// [`USERNAME`] and [`PASSWORD`] (as bcrypt, 2^4 rounds) for the servers of the Prometheus project.
 const WEB_CONFIG: &str =
@@ -44,9 +52,9 @@ pub(crate) struct Stored {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// A real server.
+/// A server.
 pub(crate) trait Server {
-    /// Starts one that asks for [`USERNAME`] and [`PASSWORD`]; `None` when it is not installed.
+    /// Starts one that asks for [`USERNAME`] and [`PASSWORD`], or for [`TOKEN`]; `None` when it is not installed.
     fn start() -> Option<Self>
     where
         Self: Sized;
