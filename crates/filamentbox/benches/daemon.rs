@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use filamentbox::journal;
 use filamentbox::runtime::clock::{Clocks, boottime};
-use filamentbox_core::config::Durability;
+use filamentbox_core::config::{Durability, RequireSync};
 use filamentbox_core::sample::{BoxName, Measurement, Sample};
 use filamentbox_core::time::{Monotonic, UnixTime};
 use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
@@ -268,7 +268,7 @@ fn backlog(name: &str, server: Option<impl Server>) {
 
 /// A journal with a week of samples that `sink` does not have.
 fn fill(path: &Path, sink: &str) {
-    let clocks = Arc::new(Clocks::real());
+    let clocks = Arc::new(Clocks::real(RequireSync::No));
     let options = journal::Options {
         path: path.to_owned(),
         crash_log_dir: None,

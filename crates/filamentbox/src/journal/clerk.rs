@@ -28,7 +28,12 @@ impl Worker {
         if matches!(request, Request::Wake) {
             return;
         }
-        let clock = self.take_in();
+        let mut clock = self.take_in();
+        if clock.wall.is_none() {
+            // Somebody waits for it.
+            clock = self.look_at_clock(true);
+            self.stamp(&clock);
+        }
         match request {
             Request::Wake => {}
             Request::Read { sink, after, max, reply } => answer(reply, self.read(&sink, after, max, &clock)),
@@ -86,11 +91,13 @@ impl Worker {
             self.ledger.begin_read(sink);
         }
         let mut points: Vec<Point> = Vec::new();
-        while points.len() < max && through < self.tail.stamped_end() {
+        let end = self.readable_end(through);
+        while points.len() < max && through < end {
             let (first, found) = match self.find(through, clock)? {
                 Found::Sealed(block, found) => (block.at.first, found),
                 Found::Open(first) => (first, self.tail.points_from(first).take(max - points.len()).collect()),
             };
+            let first = first.min(end);
             if first > through && !(points.is_empty() && at_cursor) {
                 // A batch has no hole in it, and the cursor must reach a hole before it is skipped.
                 break;
@@ -99,12 +106,16 @@ impl Worker {
                 self.ledger.skip_hole(sink, first);
                 self.write_cursor_file();
                 through = first;
+                if through >= end {
+                    break;
+                }
             }
             let skip = usize::try_from(through - first).ok()?;
             let before = points.len();
             points.extend(found.into_iter().skip(skip).take(max - before));
             through += (points.len() - before) as u64;
         }
+        self.tail.give(through);
         let waiting = self.tail.end() - self.ledger.get(sink)?.next;
         Some(Batch { points, through, waiting })
     }
@@ -139,11 +150,16 @@ impl Worker {
 
     /// When the sample with the number `seq`, or the next after a hole, was taken.
     fn times_at(&mut self, seq: u64, clock: &Clock) -> (Option<UnixTime>, Option<Monotonic>) {
+        if self.is_unstamped(seq) {
+            // Due: there is nothing to wait for but the clock.
+            return (None, None);
+        }
         match self.find(seq, clock) {
             None => (None, None),
             Some(Found::Open(seq)) => {
                 (self.tail.points_from(seq).next().map(|point| point.at), self.tail.taken_at(seq))
             }
+            Some(Found::Sealed(block, _)) if self.is_unstamped(block.at.first) => (None, None),
             Some(Found::Sealed(block, points)) => {
                 let index = usize::try_from(seq.saturating_sub(block.at.first)).unwrap_or(usize::MAX);
                 let at = points.get(index).map(|point| point.at);
@@ -153,9 +169,10 @@ impl Worker {
     }
 
     fn statistics(&mut self, clock: &Clock) -> Statistics {
+        let waits_for_clock = self.tail.held() > 0 || self.unstamped.iter().any(|held| held.is_ours);
         let state = if self.disk.error().is_some() {
             State::Failing
-        } else if self.tail.held() > 0 {
+        } else if waits_for_clock {
             State::WaitingForClock
         } else {
             State::Working
@@ -170,6 +187,7 @@ impl Worker {
             evicted: self.evicted,
             file_bytes: bytes.map_or(0, |(_, all)| all),
             blocks: self.disk.store().map_or(0, |store| store.block_count()),
+            waits_for_clock,
             disk_error: self.disk.error().map(str::to_owned),
         }
     }

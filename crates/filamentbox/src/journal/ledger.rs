@@ -3,6 +3,8 @@
 //! **Invariant.** For each sink, at any moment:
 //! `sampled = delivered + waiting + dead_letter + superseded + evicted`.
 
+use std::ops::Range;
+
 /// One sink's place in the sequence and the books about what lies behind it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Cursor {
@@ -148,6 +150,18 @@ impl Ledger {
             lost
         });
         lost.max().unwrap_or(0)
+    }
+
+    /// Nobody will ever know when the samples of `range` were taken: for the sinks that have come to them they are dead letters. Says
+    /// whether a cursor moved.
+    pub(super) fn give_up(&mut self, range: &Range<u64>) -> bool {
+        let mut moved = false;
+        for entry in self.entries.iter_mut().filter(|entry| range.contains(&entry.cursor.next)) {
+            entry.cursor.dead_letter += range.end - entry.cursor.next;
+            entry.cursor.next = range.end;
+            moved = true;
+        }
+        moved
     }
 
     /// A hole in the sequence before `seq`, found when `sink` came to it.
