@@ -5,6 +5,7 @@ set -euo pipefail
 packages=()
 command -v influxd >/dev/null || packages+=(influxdb)
 command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
+command -v faketime >/dev/null || packages+=(faketime)
 command -v pgrep >/dev/null || packages+=(procps)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 # The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.

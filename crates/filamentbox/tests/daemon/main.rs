@@ -10,3 +10,4 @@ mod outputs;
 mod sinks;
 mod starting;
 mod support;
+mod time;

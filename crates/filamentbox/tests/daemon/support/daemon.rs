@@ -42,6 +42,12 @@ impl Daemon {
         self
     }
 
+    /// A further variable of the environment for the next start, and for commands.
+    pub(crate) fn variable(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// A further argument of `run` for the next start.
     pub(crate) fn argument(&mut self, argument: &str) -> &mut Self {
         self.arguments.push(argument.to_owned());
