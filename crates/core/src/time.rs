@@ -86,9 +86,11 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The wall time at `moment` (which lies in the past), by today's idea of it.
+    /// The wall time at `moment`, by today's idea of it.
     pub fn wall_at(&self, moment: Monotonic) -> Option<UnixTime> {
-        self.wall.map(|wall| wall.before(self.now.since(moment)))
+        let ahead_ms = i64::try_from(moment.since(self.now).as_millis()).unwrap_or(i64::MAX);
+        let then = |wall: UnixTime| UnixTime::from_millis(wall.millis().saturating_add(ahead_ms));
+        self.wall.map(|wall| then(wall.before(self.now.since(moment))))
     }
 }
 
@@ -112,8 +114,9 @@ mod tests {
     }
 
     #[test]
-    fn a_past_moment_gets_the_wall_time_it_had() {
+    fn a_moment_gets_the_wall_time_it_had() {
         let clock = Clock { now: Monotonic::from_nanos(10_000_000_000), wall: Some(UnixTime::from_millis(50_000)) };
         assert_eq!(clock.wall_at(Monotonic::from_nanos(4_000_000_000)), Some(UnixTime::from_millis(44_000)));
+        assert_eq!(clock.wall_at(Monotonic::from_nanos(10_500_000_000)), Some(UnixTime::from_millis(50_500)));
     }
 }

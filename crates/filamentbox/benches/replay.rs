@@ -14,7 +14,7 @@ use filamentbox::journal;
 use filamentbox::runtime::clock::Clocks;
 use filamentbox::sinks::Labels;
 use filamentbox::sinks::line_protocol::{Backslash, Encoder};
-use filamentbox_core::config::Durability;
+use filamentbox_core::config::{Durability, RequireSync};
 use filamentbox_core::sample::{BoxName, Measurement, Point, Sample};
 use filamentbox_core::time::UnixTime;
 use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
@@ -132,7 +132,7 @@ fn backlog(socket: &Path, name: &str) -> u64 {
 }
 
 fn start_ms(count: u64) -> i64 {
-    let now = Clocks::real().read().wall.expect("a clock").millis();
+    let now = Clocks::real(RequireSync::No).read().wall.expect("a clock").millis();
     now - i64::try_from(count).expect("small") * 1000
 }
 
@@ -153,7 +153,7 @@ fn point(start_ms: i64, index: u64) -> Point {
 
 /// A journal with `count` samples that `sink` does not have.
 fn fill(path: &Path, sink: &str, count: u64) {
-    let clocks = Arc::new(Clocks::real());
+    let clocks = Arc::new(Clocks::real(RequireSync::No));
     let options = journal::Options {
         path: path.to_owned(),
         crash_log_dir: None,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use spec::{KeySpec, Kind, Standing, Value};
-pub use typed::{Band, BoxConfig, Config, Durability, OutputConfig, RetryConfig, SafetyConfig};
+pub use typed::{Band, BoxConfig, Config, Durability, OutputConfig, RequireSync, RetryConfig, SafetyConfig};
 
 /// Where a value comes from, highest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

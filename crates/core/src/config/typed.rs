@@ -96,6 +96,18 @@ pub enum Durability {
     Ram,
 }
 
+/// Whether the wall clock must be proven right before samples get their times.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum RequireSync {
+    /// On a single-board computer, and wherever the time is implausible.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Yes,
+    /// A plausible time is enough.
+    No,
+}
+
 /// How a sink retries and when it raises the alarm.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct RetryConfig {
@@ -138,6 +150,8 @@ pub struct Config {
     pub max_batches: u64,
     /// When samples reach the disk.
     pub durability: Durability,
+    /// Whether the wall clock must be proven right.
+    pub require_sync: RequireSync,
     /// Raw samples are kept so long, rollups five years.
     pub retention: Duration,
     /// The journal's size at most, in MB.
@@ -222,6 +236,11 @@ impl Config {
                 "each" => Durability::Each,
                 "ram" => Durability::Ram,
                 _ => Durability::Minute,
+            },
+            require_sync: match settings.text("clock.require_sync") {
+                "yes" => RequireSync::Yes,
+                "no" => RequireSync::No,
+                _ => RequireSync::Auto,
             },
             retention: Duration::from_secs_f64(settings.number("history.retention_days") * 86_400.0),
             history_max_mb: settings.integer("history.max_mb"),

@@ -35,7 +35,7 @@ pub const SIMULATED: SensorKind = SensorKind {
         ),
         KeySpec::new(
             FAULT,
-            Kind::Choice(&["none", "unplugged", "frozen", "garbage", "dead_heater", "welded_relay"]),
+            Kind::Choice(&["none", "unplugged", "frozen", "garbage", "dead_heater", "welded_relay", "no_clock"]),
             "none",
             "",
             "What is broken in the simulated box, to see what the program does about it.",
@@ -78,18 +78,27 @@ pub enum SimulatedFault {
     DeadHeater,
     /// The sensor is well, and the heater heats whatever its line says.
     WeldedRelay,
+    /// All is well here; the machine's wall clock is wrong for a while, which is for whoever has the clocks.
+    NoClock,
 }
 
 impl SimulatedFault {
     /// Each fault by its word in the settings.
-    const WORDS: [(&'static str, Self); 6] = [
+    const WORDS: [(&'static str, Self); 7] = [
         ("none", Self::None),
         ("unplugged", Self::Unplugged),
         ("frozen", Self::Frozen),
         ("garbage", Self::Garbage),
         ("dead_heater", Self::DeadHeater),
         ("welded_relay", Self::WeldedRelay),
+        ("no_clock", Self::NoClock),
     ];
+
+    /// The fault that the settings ask for.
+    pub fn from_settings(settings: &Settings) -> Self {
+        let word = settings.text(FAULT);
+        Self::WORDS.into_iter().find(|(known, _)| *known == word).map_or(Self::None, |(_, fault)| fault)
+    }
 }
 
 struct State {
@@ -161,9 +170,7 @@ impl SimulatedBox {
     /// The default box with the seed and the fault of the settings.
     pub fn from_settings(settings: &Settings, now: Now) -> Self {
         let simulation = Self::new(BoxParameters::default(), settings.integer(SEED), now);
-        let word = settings.text(FAULT);
-        let fault = SimulatedFault::WORDS.into_iter().find(|(known, _)| *known == word);
-        simulation.faults().set(fault.map_or(SimulatedFault::None, |(_, fault)| fault));
+        simulation.faults().set(SimulatedFault::from_settings(settings));
         simulation
     }
 

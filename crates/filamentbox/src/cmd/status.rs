@@ -87,6 +87,9 @@ fn page(answer: &Value) -> String {
     if let Some(problem) = journal["disk_error"].as_str() {
         let _ = write!(page, "; DISK: {problem}");
     }
+    if journal["waiting_for_clock"] == true {
+        let _ = write!(page, "\n         waiting for the clock: samples are kept, and get their times when it is set");
+    }
     for sink in answer["database"]["sinks"].as_array().into_iter().flatten() {
         let _ = write!(page, "\n{}", backend_line(sink));
     }

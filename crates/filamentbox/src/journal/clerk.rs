@@ -30,7 +30,12 @@ impl Worker {
         if matches!(request, Request::Wake) {
             return;
         }
-        let clock = self.take_in();
+        let mut clock = self.take_in();
+        if clock.wall.is_none() {
+            // Somebody waits for it.
+            clock = self.look_at_clock(true);
+            self.stamp(&clock);
+        }
         match request {
             Request::Wake => {}
             Request::Read { sink, from, max, reply } => answer(reply, self.read(&sink, from, max, &clock)),
@@ -104,28 +109,31 @@ impl Worker {
             self.ledger.begin_read(sink);
         }
         let mut points: Vec<Point> = Vec::new();
+        let end = free.end.min(self.readable_end(start)).max(start);
         let mut through = start;
-        while points.len() < max && through < free.end {
+        while points.len() < max && through < end {
             let (first, found) = match self.find(through, clock)? {
                 Found::Sealed(block, found) => (block.at.first, found),
                 Found::Open(first) => (first, self.tail.points_from(first).take(max - points.len()).collect()),
             };
+            let first = first.min(end);
             if first > through {
                 // A batch has no hole in it. One that was sent and is not settled must be, before a hole behind it is skipped.
                 if !points.is_empty() || from.is_some_and(|from| from > next && !self.is_island_end(sink, from)) {
                     break;
                 }
-                self.ledger.skip_hole(sink, through..first.min(free.end));
+                self.ledger.skip_hole(sink, through..first);
                 self.write_cursor_file();
                 (start, through) = (first, first);
                 continue;
             }
             let skip = usize::try_from(through - first).ok()?;
             let before = points.len();
-            let room = (max - before).min(usize::try_from(free.end - through).unwrap_or(usize::MAX));
+            let room = (max - before).min(usize::try_from(end - through).unwrap_or(usize::MAX));
             points.extend(found.into_iter().skip(skip).take(room));
             through += (points.len() - before) as u64;
         }
+        self.tail.give(through);
         Some(Batch { points, range: start..through })
     }
 
@@ -136,17 +144,19 @@ impl Worker {
     /// The newest point of each box; what waits goes with it.
     fn newest(&mut self, sink: &str, clock: &Clock) -> Option<Batch> {
         let next = self.ledger.get(sink)?.next;
-        let range = next..self.tail.stamped_end().max(next);
+        let range = next..self.readable_end(next).max(next);
         let mut candidates: Vec<Point> = Vec::new();
         let sealed_end = self.tail.first().min(range.end);
-        if self.tail.points_from(range.start).next().is_none() && sealed_end > range.start {
+        let open = usize::try_from(range.end.saturating_sub(range.start.max(self.tail.first()))).ok()?;
+        if open == 0 && sealed_end > range.start {
             // All that waits is sealed: the last block has the newest.
             if let Found::Sealed(block, points) = self.find(sealed_end - 1, clock)? {
                 let skip = usize::try_from(range.start.saturating_sub(block.at.first)).ok()?;
                 candidates = points.into_iter().skip(skip).collect();
             }
         }
-        candidates.extend(self.tail.points_from(range.start));
+        candidates.extend(self.tail.points_from(range.start).take(open));
+        self.tail.give(range.end);
         let mut points: Vec<Point> = Vec::new();
         for point in candidates {
             match points.iter_mut().find(|known| known.box_name == point.box_name) {
@@ -200,11 +210,16 @@ impl Worker {
 
     /// When the sample with the number `seq`, or the next after a hole, was taken.
     fn times_at(&mut self, seq: u64, clock: &Clock) -> (Option<UnixTime>, Option<Monotonic>) {
+        if self.is_unstamped(seq) {
+            // Due: there is nothing to wait for but the clock.
+            return (None, None);
+        }
         match self.find(seq, clock) {
             None => (None, None),
             Some(Found::Open(seq)) => {
                 (self.tail.points_from(seq).next().map(|point| point.at), self.tail.taken_at(seq))
             }
+            Some(Found::Sealed(block, _)) if self.is_unstamped(block.at.first) => (None, None),
             Some(Found::Sealed(block, points)) => {
                 let index = usize::try_from(seq.saturating_sub(block.at.first)).unwrap_or(usize::MAX);
                 let at = points.get(index).map(|point| point.at);
@@ -214,9 +229,10 @@ impl Worker {
     }
 
     fn statistics(&mut self, clock: &Clock) -> Statistics {
+        let waits_for_clock = self.tail.held() > 0 || self.unstamped.iter().any(|held| held.is_ours);
         let state = if self.disk.error().is_some() {
             State::Failing
-        } else if self.tail.held() > 0 {
+        } else if waits_for_clock {
             State::WaitingForClock
         } else {
             State::Working
@@ -231,6 +247,7 @@ impl Worker {
             evicted: self.evicted,
             file_bytes: bytes.map_or(0, |(_, all)| all),
             blocks: self.disk.store().map_or(0, |store| store.block_count()),
+            waits_for_clock,
             disk_error: self.disk.error().map(str::to_owned),
         }
     }

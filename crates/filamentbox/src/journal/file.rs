@@ -60,7 +60,7 @@ pub fn read_file(
         && let Some(place) = crash_log_dir.and_then(|folder| Place::new(folder, path).ok())
     {
         let (id, end) = reading.id_and_end().map_err(|error| unreadable(error.to_string()))?;
-        let open = SampleLog::read(&place, id, end).into_iter();
+        let open = SampleLog::read(&place, id, end).samples.into_iter();
         let points = open.filter_map(|(_, sample)| Some(sample.point_at(sample.wall?))).collect();
         let _ = hand_out(points, &mut report);
     }

@@ -325,6 +325,18 @@ impl Ledger {
         cursor.lose(passed, true);
     }
 
+    /// Nobody will ever know when the samples of `range` were taken: for the sinks that have come to them they are dead letters. Says
+    /// whether a cursor moved.
+    pub(super) fn give_up(&mut self, range: &Range<u64>) -> bool {
+        let mut moved = false;
+        for entry in self.entries.iter_mut().filter(|entry| range.contains(&entry.cursor.next)) {
+            let passed = entry.cursor.advance(range.end);
+            entry.cursor.count(passed, Settled::default());
+            moved = true;
+        }
+        moved
+    }
+
     /// `count` samples were lost before they got a number.
     pub(super) fn lose_unnumbered(&mut self, count: u64) {
         for entry in &mut self.entries {

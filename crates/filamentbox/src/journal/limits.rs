@@ -128,6 +128,7 @@ impl Worker {
                 store.remove_oldest(remove.min(BLOCKS_AT_ONCE)).map(Some)
             });
             let Some(Some((end, _))) = removed else { return };
+            self.forget_unstamped(end);
             let lost = self.ledger.evict_before(end, false);
             if lost > 0 {
                 self.evicted += lost;

@@ -28,12 +28,14 @@ mod limits;
 mod recovery;
 mod requests;
 mod seal;
+mod stamps;
 mod store;
 mod tail;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod unstamped;
 mod worker;
 
 use std::ops::Range;
@@ -203,6 +205,8 @@ pub struct Statistics {
     pub file_bytes: u64,
     /// Blocks in the file.
     pub blocks: u64,
+    /// Samples wait for the wall clock to be known, whatever the disk does.
+    pub waits_for_clock: bool,
     /// What the disk says, while it fails.
     pub disk_error: Option<String>,
 }

@@ -6,22 +6,23 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use filamentbox_core::config::Durability;
 use filamentbox_core::event::{Event, EventKind, Severity};
-use filamentbox_core::sample::Sample;
-use filamentbox_core::time::UnixTime;
+use filamentbox_core::time::{Clock, UnixTime};
 
-use super::crash::{CursorFile, Place, SampleLog};
+use super::crash::{CursorFile, Logged, Place, SampleLog};
 use super::disk::Disk;
 use super::handle::Handle;
 use super::intake::{Gate, Intake, Shared};
 use super::ledger::{Cursor, Ledger};
 use super::limits::{Episode, Limits, Reference, Tidying};
 use super::seal::Rule;
-use super::store::Store;
+use super::stamps::Stamps;
+use super::store::{Commit, Store};
 use super::tail::Tail;
-use super::worker::Worker;
+use super::worker::{Worker, in_blocks};
 use super::{OpenError, Options};
 
 /// Samples in the crash log: more are open at once only with durability `ram`, or while the disk fails.
@@ -95,10 +96,11 @@ impl Recovery {
 /// # Errors
 /// The file cannot be used. A damaged file can: it is replaced, and what is whole in it is kept.
 pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), OpenError> {
-    let clock = options.clocks.read();
-    let (store, found) = Store::open(&options.path, random(), false)?;
+    let (mut store, found) = Store::open(&options.path, random(), false)?;
     let unreadable =
         |error: rusqlite::Error| OpenError::Unavailable { path: options.path.clone(), reason: error.to_string() };
+    options.clocks.look(store.newest(), true);
+    let clock = options.clocks.read();
     let last = LastRun::read(&store).map_err(unreadable)?;
     let mut recovery = Recovery {
         created: found.created,
@@ -120,8 +122,8 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
             None
         }
     };
-    let mut tail = last.tail(place.as_ref(), &mut recovery);
-    tail.stamp(&clock);
+    let tail = last.tail(place.as_ref(), &clock, options.clocks.boot(), &mut store, &mut recovery);
+    let unstamped = store.unstamped(options.clocks.boot()).map_err(unreadable)?;
     let ledger = Ledger::new(last.cursors(place.as_ref(), &tail, &options.sinks));
     let (crash, crash_log) =
         match place.map(|place| create_crash_log(place, last.id, &options, &tail, &ledger)).transpose() {
@@ -165,6 +167,10 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
         evicted: 0,
         losing: Episode::default(),
         tidying: Tidying { due: clock.now },
+        unstamped,
+        stamping: false,
+        reported_lost_time: false,
+        offset_ms: None,
         reference: Reference { newest: last.sealed_at, opened_at: clock.now },
         newest_taken: None,
         running: false,
@@ -193,7 +199,7 @@ fn create_crash_log(
     };
     // The cursors first: without the samples, no cursor is believed that is ahead of the file.
     let cursors = CursorFile::create(&place, id, ledger.cursors())?;
-    let samples = SampleLog::create(&place, id, slots.max(tail.len() as u64), tail.numbered())?;
+    let samples = SampleLog::create(&place, id, options.clocks.boot(), slots.max(tail.len() as u64), tail.numbered())?;
     Ok((place, cursors, samples))
 }
 
@@ -222,21 +228,36 @@ impl LastRun {
     }
 
     /// The open samples, from the crash log if there is one.
-    fn tail(&self, place: Option<&Place>, recovery: &mut Recovery) -> Tail {
-        let open: Vec<(u64, Sample)> =
-            place.map(|place| SampleLog::read(place, self.id, self.sealed_end)).unwrap_or_default();
+    fn tail(
+        &self,
+        place: Option<&Place>,
+        clock: &Clock,
+        boot: &str,
+        store: &mut Store,
+        recovery: &mut Recovery,
+    ) -> Tail {
+        let stamps = Stamps::after(store.newest().map(UnixTime::millis));
+        let mut log = place.map(|place| SampleLog::read(place, self.id, self.sealed_end)).unwrap_or_default();
         let cursors_end = self.cursors.iter().map(|cursor| cursor.next).max().unwrap_or(0);
         // A log that ends before a place where a backend has been is not of the last run.
-        let first = open.first().map(|(first, _)| *first).filter(|first| first + open.len() as u64 >= cursors_end);
-        let Some(first) = first else {
+        let first = log.samples.first().map(|(first, _)| *first);
+        let Some(first) = first.filter(|first| first + log.samples.len() as u64 >= cursors_end) else {
             recovery.lost = self.next - self.sealed_end;
-            return Tail::new(self.next);
+            return Tail::new(self.next, stamps);
         };
-        recovery.recovered = open.len() as u64;
+        recovery.recovered = log.samples.len() as u64;
         recovery.lost = first - self.sealed_end;
         recovery.clean = false;
-        let mut tail = Tail::new(first);
-        open.into_iter().for_each(|(_, sample)| tail.push(sample));
+        if log.boot != boot && !from_another_boot(&mut log, clock) {
+            let end = first + log.samples.len() as u64;
+            if seal_unstamped(store, first, log).is_err() {
+                (recovery.lost, recovery.recovered) = (recovery.lost + recovery.recovered, 0);
+            }
+            return Tail::new(end, stamps);
+        }
+        let mut tail = Tail::new(first, stamps);
+        let mut sealed = |range| store.stamps(&range).ok();
+        log.samples.into_iter().for_each(|(_, sample)| tail.push_recovered(sample, &mut sealed));
         tail
     }
 
@@ -256,4 +277,27 @@ impl LastRun {
         }
         cursors
     }
+}
+
+/// Samples of another boot, whose times nobody will ever know, join those of that boot on disk, with which they share the fate.
+fn seal_unstamped(store: &mut Store, first: u64, log: Logged) -> rusqlite::Result<()> {
+    let mut tail = Tail::new(first, Stamps::after(None));
+    log.samples.into_iter().for_each(|(_, sample)| tail.push(sample));
+    let unstamped = in_blocks(first, &tail.to_seal().1);
+    store.commit(&Commit { unstamped: &unstamped, boot: &log.boot, next: tail.end(), ..Commit::default() })
+}
+
+/// Gives samples of another boot the times they had, if one of them knows its own: that tells when that boot was. Their moments mean
+/// nothing in this one. Says whether that was possible.
+fn from_another_boot(log: &mut Logged, clock: &Clock) -> bool {
+    let known = log.samples.iter().rev().find_map(|(_, sample)| Some((sample.taken_at, sample.wall?)));
+    let Some((moment, wall)) = known else { return false };
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    for (_, sample) in &mut log.samples {
+        let later = wall.millis().saturating_add(millis(sample.taken_at.since(moment)));
+        let wall = UnixTime::from_millis(later.saturating_sub(millis(moment.since(sample.taken_at))));
+        sample.wall = sample.wall.or(Some(wall));
+        sample.taken_at = sample.taken_at.min(clock.now);
+    }
+    true
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use filamentbox_core::event::{Event, EventKind, Severity};
+use filamentbox_core::sample::Point;
 use filamentbox_core::time::{Clock, Monotonic};
 use tokio::sync::Notify;
 
@@ -18,7 +19,7 @@ use super::ledger::Ledger;
 use super::limits::{Episode, Limits};
 use super::requests::Request;
 use super::seal::{Open, Rule};
-use super::store::{Commit, NewLetter, PendingEvent, Sealed};
+use super::store::{Commit, NewLetter, PendingEvent, Sealed, Unstamped};
 use super::tail::Tail;
 use crate::runtime::clock::Clocks;
 
@@ -71,6 +72,14 @@ pub struct Worker {
     pub(super) reference: super::limits::Reference,
     /// When the newest sample since the last turn was taken.
     pub(super) newest_taken: Option<Monotonic>,
+    /// Samples on disk without stamps, by number.
+    pub(super) unstamped: Vec<Unstamped>,
+    /// There are more of them to be stamped now.
+    pub(super) stamping: bool,
+    /// It was told that samples have lost their time for ever.
+    pub(super) reported_lost_time: bool,
+    /// The wall clock less the time since boot, when it was last known.
+    pub(super) offset_ms: Option<i64>,
     /// Set while `run` runs.
     pub(super) running: bool,
 }
@@ -116,7 +125,7 @@ impl Worker {
 
     /// Empties the channel, gives samples their wall times, and counts what was lost on the way.
     pub(super) fn take_in(&mut self) -> Clock {
-        let clock = self.clocks.read();
+        let clock = self.look_at_clock(false);
         while let Some(Ok(item)) = self.items.as_ref().map(|items| items.try_recv()) {
             self.shared.queued.fetch_sub(1, Ordering::SeqCst);
             match item {
@@ -128,7 +137,7 @@ impl Worker {
             }
         }
         self.drained_at = clock.now;
-        self.tail.stamp(&clock);
+        self.stamp(&clock);
         let dropped = self.shared.dropped.load(Ordering::SeqCst);
         let lost = dropped - self.dropped_seen;
         if lost > 0 {
@@ -146,6 +155,8 @@ impl Worker {
             self.commit(clock, false);
         }
         self.push_out_excess(clock.now);
+        self.stamping = self.stamp_blocks(clock);
+        self.give_up_unstamped(clock);
         if self.disk.is_ready(clock.now) && self.tidying.due <= clock.now {
             self.tidy_up(clock);
         }
@@ -157,7 +168,7 @@ impl Worker {
         if let Some(retry_at) = self.disk.retry_at() {
             return Some(retry_at);
         }
-        if self.urgent || !self.letters.is_empty() {
+        if self.urgent || !self.letters.is_empty() || self.tail.must_seal() {
             return Some(now);
         }
         let seal = self.rule.due(self.open(now)).map(|due| now + due);
@@ -168,7 +179,7 @@ impl Worker {
     }
 
     fn open(&self, now: Monotonic) -> Open {
-        let (first, end) = (self.tail.first(), self.tail.stamped_end());
+        let (first, end) = (self.tail.first(), self.tail.end());
         let age = |seq: u64| if seq < end { self.tail.taken_at(seq).map(|taken_at| now.since(taken_at)) } else { None };
         Open {
             count: usize::try_from(end - first).unwrap_or(usize::MAX),
@@ -179,6 +190,9 @@ impl Worker {
 
     fn deadline(&self, now: Monotonic) -> Monotonic {
         let looked = self.drained_at + self.rule.patience();
+        if self.stamping {
+            return now;
+        }
         let tidy = if self.disk.retry_at().is_some() { looked } else { self.tidying.due };
         [Some(looked), Some(tidy), self.due(now)].into_iter().flatten().min().unwrap_or(looked)
     }
@@ -194,8 +208,8 @@ impl Worker {
     }
 
     fn tell_sinks(&mut self) {
-        let end = self.tail.stamped_end();
-        for entry in self.ledger.entries_mut() {
+        let ends: Vec<u64> = self.ledger.cursors().map(|cursor| self.readable_end(cursor.next)).collect();
+        for (entry, end) in self.ledger.entries_mut().zip(ends) {
             let waiting = entry.cursor.waiting(end.max(entry.cursor.next));
             if entry.to_notify && waiting >= self.batch_size.max(1) {
                 entry.to_notify = false;
@@ -211,17 +225,14 @@ impl Worker {
         for event in &mut self.events {
             event.event.at = event.event.at.or_else(|| clock.wall_at(event.received));
         }
-        let (mut first, end) = (self.tail.first(), self.tail.stamped_end());
-        let mut points = self.tail.points_from(first);
-        let mut blocks = Vec::new();
-        while first < end {
-            let chunk: Vec<_> = points.by_ref().take(POINTS_MAX).collect();
-            blocks.push(Sealed::new(first, &chunk));
-            first += chunk.len() as u64;
-        }
-        drop(points);
+        let (first, end) = (self.tail.first(), self.tail.end());
+        let (stamped, held) = self.tail.to_seal();
+        let held_from = first + stamped.len() as u64;
+        let (blocks, unstamped) = (in_blocks(first, &stamped), in_blocks(held_from, &held));
         let commit = Commit {
             blocks: &blocks,
+            unstamped: &unstamped,
+            boot: self.clocks.boot(),
             cursors: self.ledger.cursors().collect(),
             events: &self.events,
             letters: &self.letters,
@@ -234,6 +245,7 @@ impl Worker {
             return false;
         }
         self.tail.forget_before(end);
+        self.note_unstamped(held_from..end);
         self.events.clear();
         self.letters.clear();
         self.forgotten.clear();
@@ -319,4 +331,10 @@ impl Worker {
         self.events.push(PendingEvent { id: self.next_event, event, received: clock.now });
         self.next_event += 1;
     }
+}
+
+/// The blocks of points that are numbered from `first` on.
+pub(super) fn in_blocks(first: u64, points: &[Point]) -> Vec<Sealed> {
+    let numbered = (first..).step_by(POINTS_MAX).zip(points.chunks(POINTS_MAX));
+    numbered.map(|(first, points)| Sealed::new(first, points)).collect()
 }

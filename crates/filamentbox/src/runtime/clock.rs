@@ -3,23 +3,43 @@
 //! With `--time-scale N` the daemon lives in simulated time: it runs N times faster than real time, but never further ahead of
 //! the last stored sample than a few reading intervals. A machine too slow for N gets a slower simulation, not stale readings.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use filamentbox_core::config::RequireSync;
 use filamentbox_core::time::{Clock, Monotonic, UnixTime};
 use rustix::time::{ClockId, clock_gettime};
 
-/// A wall clock that shows less than this (2025-01-01) has not been set since power-on.
-const PLAUSIBLE_WALL_MS: i64 = 1_735_689_600_000;
+use super::clock_sync::{Signs, Watch, signs};
+
 /// Simulated time may run so many reading intervals ahead of the last stored sample.
 const HORIZON_INTERVALS: u32 = 2;
 /// While simulated time waits for the machine, how long a waiter sleeps before it looks again.
 const STALLED_POLL: Duration = Duration::from_micros(50);
+/// `simulation.fault = no_clock`: the wall clock is so far behind, for so long.
+const NO_CLOCK_BEHIND: Duration = Duration::from_secs(40 * 86_400);
+const NO_CLOCK_TIME: Duration = Duration::from_secs(60);
 
 /// The daemon's clocks, real or scaled.
 #[derive(Debug)]
 pub struct Clocks {
     scaled: Option<Scaled>,
+    /// The simulated machine's clock is wrong until then.
+    wrong_until: Option<Monotonic>,
+    watch: Watch,
+    boot: String,
+    #[cfg(test)]
+    pub(crate) test: TestClock,
+}
+
+/// What tests turn.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct TestClock {
+    /// The wall clock is so far ahead, in ms.
+    pub(crate) ahead_ms: std::sync::atomic::AtomicI64,
+    pub(crate) is_unset: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Debug)]
@@ -33,9 +53,9 @@ struct Scaled {
 }
 
 impl Clocks {
-    /// The real clocks.
-    pub fn real() -> Self {
-        Self { scaled: None }
+    /// The real clocks. The wall clock is known when [`Clocks::look`] has found it to be right.
+    pub fn real(require: RequireSync) -> Self {
+        Self::new(None, Watch::real(require), boot_id())
     }
 
     /// Clocks that start now, at wall time `start_wall`, and run `factor` times faster.
@@ -43,7 +63,41 @@ impl Clocks {
         let start = boottime();
         let horizon_span = read_interval * HORIZON_INTERVALS;
         let horizon = AtomicU64::new((start + horizon_span).nanos());
-        Self { scaled: Some(Scaled { factor, start, start_wall, horizon, horizon_span }) }
+        // The next run's time since boot has nothing to do with this one's.
+        let boot = format!("simulated-{}", start.nanos());
+        Self::new(
+            Some(Scaled { factor, start, start_wall, horizon, horizon_span }),
+            Watch::simulated(RequireSync::No),
+            boot,
+        )
+    }
+
+    fn new(scaled: Option<Scaled>, watch: Watch, boot: String) -> Self {
+        Self {
+            scaled,
+            wrong_until: None,
+            watch,
+            boot,
+            #[cfg(test)]
+            test: TestClock::default(),
+        }
+    }
+
+    /// The same, with the wall clock of a simulated machine that was just switched on, has no clock chip and gets the time from the
+    /// network a minute later. Each run is such a boot.
+    #[must_use]
+    pub fn with_no_clock(mut self, require: RequireSync) -> Self {
+        self.wrong_until = Some(self.now() + NO_CLOCK_TIME);
+        self.watch = Watch::simulated(require);
+        self.boot = format!("simulated-{}", boottime().nanos());
+        self
+    }
+
+    /// The same, in the boot called `boot`.
+    #[cfg(test)]
+    pub(crate) fn in_boot(mut self, boot: &str) -> Self {
+        self.boot = boot.to_owned();
+        self
     }
 
     /// Whether time is simulated.
@@ -51,17 +105,63 @@ impl Clocks {
         self.scaled.is_some()
     }
 
-    /// What the clocks say now.
+    /// The name of this boot: a moment since boot means nothing in another one.
+    pub fn boot(&self) -> &str {
+        &self.boot
+    }
+
+    /// What the clocks say now; of the wall clock, only when it is known.
     pub fn read(&self) -> Clock {
+        let now = self.now();
+        Clock { now, wall: self.watch.is_known().then(|| self.shown(now)).flatten() }
+    }
+
+    fn now(&self) -> Monotonic {
         let real = boottime();
-        let Some(scaled) = &self.scaled else {
-            return Clock { now: real, wall: wall().filter(|wall| wall.millis() >= PLAUSIBLE_WALL_MS) };
-        };
+        let Some(scaled) = &self.scaled else { return real };
         let elapsed = real.since(scaled.start).mul_f64(scaled.factor);
-        let now = (scaled.start + elapsed).min(Monotonic::from_nanos(scaled.horizon.load(Ordering::Relaxed)));
-        let wall_millis =
-            scaled.start_wall.millis() + i64::try_from(now.since(scaled.start).as_millis()).unwrap_or(i64::MAX);
-        Clock { now, wall: Some(UnixTime::from_millis(wall_millis)) }
+        (scaled.start + elapsed).min(Monotonic::from_nanos(scaled.horizon.load(Ordering::Relaxed)))
+    }
+
+    /// What the wall clock shows, right or wrong.
+    fn shown(&self, now: Monotonic) -> Option<UnixTime> {
+        let shown = match &self.scaled {
+            None => wall()?,
+            Some(scaled) => {
+                let elapsed = i64::try_from(now.since(scaled.start).as_millis()).unwrap_or(i64::MAX);
+                UnixTime::from_millis(scaled.start_wall.millis().saturating_add(elapsed))
+            }
+        };
+        #[cfg(test)]
+        let shown = UnixTime::from_millis(shown.millis() + self.test.ahead_ms.load(Ordering::SeqCst));
+        Some(if self.wrong_until.is_some_and(|until| now < until) { shown.before(NO_CLOCK_BEHIND) } else { shown })
+    }
+
+    /// Looks whether the wall clock is known by now: at most once a minute, or when somebody has `asked`. `newest` is the newest
+    /// sample's time.
+    pub fn look(&self, newest: Option<UnixTime>, asked: bool) {
+        let now = self.now();
+        self.watch.look(now, asked, || self.signs(now, newest));
+    }
+
+    /// The wall clock was set: at an implausible time it is no longer known.
+    pub fn stepped(&self, newest: Option<UnixTime>) {
+        let now = self.now();
+        self.watch.stepped(self.shown(now), newest);
+    }
+
+    fn signs(&self, now: Monotonic, newest: Option<UnixTime>) -> Signs {
+        let wall = self.shown(now);
+        #[cfg(test)]
+        if self.test.is_unset.load(Ordering::SeqCst) {
+            return Signs::default();
+        }
+        match self.wrong_until {
+            Some(until) => Signs { wall, newest, is_board: true, is_set: now >= until },
+            // Simulated time is what the program says it is.
+            None if self.is_scaled() => Signs { wall, newest: None, is_board: false, is_set: true },
+            None => signs(Path::new("/"), wall, newest),
+        }
     }
 
     /// How long to wait, in real time, for `deadline`. Wait again when it has not come after that.
@@ -87,6 +187,16 @@ pub fn boottime() -> Monotonic {
     let now = clock_gettime(ClockId::Boottime);
     let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
     Monotonic::from_nanos(u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + nanos)
+}
+
+/// The name of this boot (random(4)).
+fn boot_id() -> String {
+    let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    match read.trim() {
+        // A name that no other run has.
+        "" => format!("unknown-{}", boottime().nanos()),
+        id => id.to_owned(),
+    }
 }
 
 /// What the wall clock shows, right or wrong.

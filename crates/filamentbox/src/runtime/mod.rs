@@ -2,6 +2,7 @@
 //! the main thread's work, and the order of an orderly stop.
 
 pub mod clock;
+pub mod clock_sync;
 pub mod control;
 pub mod delivering;
 pub mod folder;

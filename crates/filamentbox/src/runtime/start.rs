@@ -13,7 +13,7 @@ use filamentbox_core::chamber::{Chamber, Wanted};
 use filamentbox_core::config::Config;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
-use filamentbox_devices::sensors::sim::SimulatedBox;
+use filamentbox_devices::sensors::sim::{SimulatedBox, SimulatedFault};
 use filamentbox_devices::sensors::{Now, Opener, Origin, SENSORS};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
@@ -292,12 +292,19 @@ pub fn crash_log_dir() -> Option<PathBuf> {
 
 /// Real clocks; or scaled ones, whose wall time goes on after the newest sample of an earlier simulation.
 fn make_clocks(options: &Options, journal_path: &Path) -> Clocks {
-    if options.time_scale <= 1.0 {
-        return Clocks::real();
+    let Config { require_sync, read_interval, .. } = options.loaded.config;
+    let clocks = if options.time_scale <= 1.0 {
+        Clocks::real(require_sync)
+    } else {
+        let real = wall().unwrap_or(UnixTime::from_millis(0));
+        let newest = journal::newest(journal_path).unwrap_or(real);
+        Clocks::scaled(options.time_scale, real.max(newest), read_interval)
+    };
+    let is_simulated = is_simulated(&options.loaded.config);
+    match SimulatedFault::from_settings(&options.loaded.settings) {
+        SimulatedFault::NoClock if is_simulated => clocks.with_no_clock(require_sync),
+        _ => clocks,
     }
-    let real = wall().unwrap_or(UnixTime::from_millis(0));
-    let newest = journal::newest(journal_path).unwrap_or(real);
-    Clocks::scaled(options.time_scale, real.max(newest), options.loaded.config.read_interval)
 }
 
 fn make_simulation(options: &Options, clocks: &Arc<Clocks>) -> Option<SimulatedBox> {

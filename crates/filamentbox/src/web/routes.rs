@@ -141,6 +141,7 @@ async fn journal(daemon: &Daemon) -> Result<Value, Gone> {
         "dropped": statistics.dropped,
         "file_bytes": statistics.file_bytes,
         "disk_error": statistics.disk_error,
+        "waiting_for_clock": statistics.waits_for_clock,
     }))
 }
 

@@ -13,3 +13,4 @@ mod outputs;
 mod sinks;
 mod starting;
 mod support;
+mod time;

@@ -1,5 +1,6 @@
 //! Every key of core, a file a section. Sinks and sensors bring their own keys with their descriptors.
 
+mod clock;
 mod collection;
 mod control;
 mod later;
@@ -9,5 +10,5 @@ use super::KeySpec;
 
 /// Every key of core.
 pub(super) fn all() -> impl Iterator<Item = &'static KeySpec> {
-    [collection::KEYS, control::KEYS, storage::KEYS, later::KEYS].into_iter().flatten()
+    [collection::KEYS, control::KEYS, storage::KEYS, clock::KEYS, later::KEYS].into_iter().flatten()
 }

@@ -1,38 +1,39 @@
 //! The wall clock. Decisions never use it; the time on every sample comes from it.
 
-use filamentbox_core::time::UnixTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::finding::{Check, Finding, run, say};
 use super::pins::append;
 use super::system::System;
+use crate::journal;
+use crate::runtime::clock_sync::{Doubt, SYNCHRONISED_FLAG, decide, signs};
 
 const GROUP: &str = "clock";
 const YEAR: Check = Check::working(GROUP, "clock-year", "date");
 const SYNCHRONISED: Check = Check::working(GROUP, "clock-synchronised", "synchronised");
 const AT_BOOT: Check = Check::working(GROUP, "clock-at-boot", "after power-up");
 
-/// A clock that shows less (2025-01-01) has not been set since power-up.
-const PLAUSIBLE_MS: i64 = 1_735_689_600_000;
-/// systemd-timesyncd makes this file when it has set the clock (systemd-timesyncd.service(8)).
-const SYNCHRONISED_FLAG: &str = "/run/systemd/timesync/synchronized";
 /// Programs that keep the clock and do not tell where it can be read without privileges.
 const OTHER_KEEPERS: [(&str, &str); 3] =
     [("chrony.service", "chronyc tracking"), ("chronyd.service", "chronyc tracking"), ("ntpsec.service", "ntpq -p")];
 
 pub(super) fn checks(system: &System) -> Vec<Finding> {
-    vec![year(system.machine.wall()), synchronised(system), at_boot(system)]
+    vec![year(system), synchronised(system), at_boot(system)]
 }
 
-fn year(wall: Option<UnixTime>) -> Finding {
+/// Whether the daemon would believe the clock.
+fn year(system: &System) -> Finding {
+    let wall = system.machine.wall();
     let shown = wall.and_then(|wall| Timestamp::from_millisecond(wall.millis()).ok());
     let text = shown.map_or("no time".to_owned(), |at| at.to_zoned(TimeZone::UTC).strftime("%F %T UTC").to_string());
-    if wall.is_some_and(|wall| wall.millis() >= PLAUSIBLE_MS) {
+    let newest = journal::newest(&system.root_path(&system.data_dir).join(&system.config.journal_path));
+    let Err(doubt) = decide(&signs(&system.root, wall, newest), system.config.require_sync) else {
         return YEAR.ok(format!("the clock shows {text}"));
-    }
-    YEAR.fail(format!("the clock shows {text}, so samples get their times only when it is set"))
-        .mend([say("connect the network and let the clock be set:"), run("sudo timedatectl set-ntp true")])
+    };
+    let found = format!("the clock shows {text}, and samples get their times only when it is set: {doubt}");
+    let finding = if doubt == Doubt::NotSet { YEAR.warn(found) } else { YEAR.fail(found) };
+    finding.mend([say("connect the network and let the clock be set:"), run("sudo timedatectl set-ntp true")])
 }
 
 fn synchronised(system: &System) -> Finding {
@@ -82,10 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plausible_year_on_both_sides() {
-        assert_eq!(year(Some(UnixTime::from_millis(PLAUSIBLE_MS))).status, Status::Ok);
-        assert_eq!(year(Some(UnixTime::from_millis(PLAUSIBLE_MS - 1))).status, Status::Fail);
-        assert_eq!(year(None).status, Status::Fail);
+    fn whether_the_clock_is_believed() {
+        let flag = "run/systemd/timesync/synchronized";
+        let status = |tree: Tree| statuses(&checks(&tree.system()), "clock-year");
+        assert_eq!(status(Tree::pi_4()), [Status::Ok]);
+        assert_eq!(status(Tree::pi_4().without(flag)), [Status::Warn]);
+        assert_eq!(status(Tree::pc().without(flag)), [Status::Ok]);
     }
 
     #[test]

@@ -100,6 +100,11 @@ pub(super) struct LineView {
 }
 
 impl System {
+    /// Where a path is under the root.
+    pub(super) fn root_path(&self, path: &Path) -> PathBuf {
+        self.path(&path.to_string_lossy())
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }

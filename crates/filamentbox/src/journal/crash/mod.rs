@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{OFlags, fstatfs};
 
 pub(super) use cursors::CursorFile;
-pub(super) use samples::SampleLog;
+pub(super) use samples::{Logged, SampleLog};
 
 /// `f_type` of a tmpfs (linux/magic.h).
 const TMPFS_MAGIC: u64 = 0x0102_1994;

@@ -15,7 +15,9 @@ pub(super) const EXTENSION: &str = "open";
 const RECORD: usize = 40 + BOX_NAME_MAX;
 const CRC_AT: usize = RECORD - 4;
 /// The first record is the head of the file.
-const MAGIC: [u8; 8] = *b"FBopen01";
+const MAGIC: [u8; 8] = *b"FBopen02";
+/// In the head: the name of the boot whose time the moments are, filled up with zeros.
+const BOOT: std::ops::Range<usize> = 16..CRC_AT;
 /// A wall time that is not known.
 const UNKNOWN: i64 = i64::MIN;
 const HEATER: u8 = 1;
@@ -32,18 +34,28 @@ pub(in crate::journal) struct SampleLog {
     slots: u64,
 }
 
+/// What a file says.
+#[derive(Debug, Default)]
+pub(in crate::journal) struct Logged {
+    /// The name of the boot.
+    pub(in crate::journal) boot: String,
+    /// The newest unbroken run of samples, with their numbers.
+    pub(in crate::journal) samples: Vec<(u64, Sample)>,
+}
+
 impl SampleLog {
-    /// A new file in place of the old one, with `open` in it.
+    /// A new file in place of the old one, with `open` in it; `boot` is this boot's name.
     ///
     /// # Errors
     /// Those of the operating system.
     pub(in crate::journal) fn create<'a>(
         place: &Place,
         id: u64,
+        boot: &str,
         slots: u64,
         open: impl Iterator<Item = (u64, &'a Sample)>,
     ) -> io::Result<Self> {
-        let file = replace(&place.file(EXTENSION), &sealed_record(id, head(id)))?;
+        let file = replace(&place.file(EXTENSION), &sealed_record(id, head(id, boot)))?;
         let log = Self { file, id, slots: slots.max(1) };
         for (seq, sample) in open {
             log.write(seq, sample)?;
@@ -60,25 +72,33 @@ impl SampleLog {
         self.file.write_all_at(&record, (1 + seq % self.slots) * RECORD as u64)
     }
 
-    /// The samples of the newest unbroken run that ends the file, from `from` on, and whether there was a file at all.
-    pub(in crate::journal) fn read(place: &Place, id: u64, from: u64) -> Vec<(u64, Sample)> {
-        let Some(bytes) = read_own(&place.file(EXTENSION)) else { return Vec::new() };
+    /// The samples of the newest unbroken run that ends the file, from `from` on. Nothing when there is no file.
+    pub(in crate::journal) fn read(place: &Place, id: u64, from: u64) -> Logged {
+        Self::try_read(place, id, from).unwrap_or_default()
+    }
+
+    fn try_read(place: &Place, id: u64, from: u64) -> Option<Logged> {
+        let bytes = read_own(&place.file(EXTENSION))?;
         let mut records = bytes.as_chunks::<RECORD>().0.iter();
-        if records.next().is_none_or(|first| *first != sealed_record(id, head(id))) {
-            return Vec::new();
+        let first = records.next()?;
+        let boot = std::str::from_utf8(&first[BOOT]).ok()?.trim_end_matches('\0').to_owned();
+        if *first != sealed_record(id, head(id, &boot)) {
+            return None;
         }
         let mut samples: Vec<(u64, Sample)> =
             records.filter_map(|record| parse(id, record)).filter(|(seq, _)| *seq >= from).collect();
         samples.sort_unstable_by_key(|(seq, _)| *seq);
         let broken = samples.windows(2).rposition(|pair| pair[1].0 != pair[0].0 + 1);
-        samples.split_off(broken.map_or(0, |at| at + 1))
+        Some(Logged { boot, samples: samples.split_off(broken.map_or(0, |at| at + 1)) })
     }
 }
 
-fn head(id: u64) -> Record {
+fn head(id: u64, boot: &str) -> Record {
     let mut head = [0; RECORD];
     head[..8].copy_from_slice(&MAGIC);
     head[8..16].copy_from_slice(&id.to_le_bytes());
+    // The kernel's names have 36 bytes.
+    boot.bytes().zip(&mut head[BOOT]).for_each(|(byte, place)| *place = byte);
     head
 }
 

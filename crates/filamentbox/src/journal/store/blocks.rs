@@ -4,6 +4,7 @@ use filamentbox_core::sample::Point;
 use filamentbox_core::time::UnixTime;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::unstamped::{self, STAMPED};
 use super::{Store, Totals, int, uint};
 use crate::journal::codec::{self, Damaged};
 
@@ -33,6 +34,14 @@ impl Sealed {
 
     pub(in crate::journal) fn count(&self) -> u64 {
         self.count
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn newest(&self) -> UnixTime {
+        UnixTime::from_millis(self.last_ms)
     }
 
     pub(super) fn insert(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
@@ -90,7 +99,7 @@ impl Store {
         Ok(self.block_from(last)?.filter(|block| block.at.end == seq && block.at.first < seq))
     }
 
-    /// The next block from number `seq` on that may hold points of this time: `from` to `to`, the latter not included.
+    /// The next stamped block from number `seq` on that may hold points of this time: `from` to `to`, the latter not included.
     ///
     /// # Errors
     /// SQLite's.
@@ -100,11 +109,12 @@ impl Store {
         from: UnixTime,
         to: UnixTime,
     ) -> rusqlite::Result<Option<Block>> {
-        let mut statement = self.connection.prepare_cached(
+        let select = format!(
             "SELECT first_seq, count, data FROM block
              WHERE first_seq >= coalesce((SELECT max(first_seq) FROM block WHERE first_seq <= ?1), 0)
-             AND first_seq + count > ?1 AND last_ms >= ?2 AND first_ms < ?3 ORDER BY first_seq LIMIT 1",
-        )?;
+             AND first_seq + count > ?1 AND last_ms >= ?2 AND first_ms < ?3 AND {STAMPED} ORDER BY first_seq LIMIT 1"
+        );
+        let mut statement = self.connection.prepare_cached(&select)?;
         statement.query_row([int(seq), from.millis(), to.millis()], Block::from_row).optional()
     }
 
@@ -147,7 +157,9 @@ impl Store {
     /// SQLite's.
     pub(in crate::journal) fn remove_expired(&mut self, time: UnixTime, seq: u64, limit: u64) -> rusqlite::Result<u64> {
         let before = self.totals.blocks;
-        let expired = "SELECT first_seq FROM block WHERE last_ms < ?1 AND first_seq + count <= ?2 LIMIT ?3";
+        let expired = format!(
+            "SELECT first_seq FROM block WHERE last_ms < ?1 AND first_seq + count <= ?2 AND {STAMPED} LIMIT ?3"
+        );
         self.remove(&format!("first_seq IN ({expired})"), &[time.millis(), int(seq), int(limit)])?;
         Ok(before - self.totals.blocks)
     }
@@ -160,7 +172,7 @@ impl Store {
         self.remove("first_seq = ?1", &[int(first)]).map(drop)
     }
 
-    fn remove(&mut self, which: &str, values: &[i64]) -> rusqlite::Result<(u64, u64)> {
+    pub(super) fn remove(&mut self, which: &str, values: &[i64]) -> rusqlite::Result<(u64, u64)> {
         let (mut end, mut blocks, mut samples) = (0, 0, 0);
         let transaction = self.connection.transaction()?;
         {
@@ -180,6 +192,7 @@ impl Store {
             blocks: self.totals.blocks.saturating_sub(blocks),
             samples: self.totals.samples.saturating_sub(samples),
         };
+        unstamped::sweep(&transaction)?;
         totals.write(&transaction)?;
         transaction.commit()?;
         self.totals = totals;

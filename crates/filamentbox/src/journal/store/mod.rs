@@ -9,6 +9,7 @@ mod letters;
 mod reading;
 mod rollups;
 mod salvage;
+mod unstamped;
 
 use std::path::{Path, PathBuf};
 
@@ -25,8 +26,11 @@ pub use letters::{Chosen, Letter};
 pub(super) use reading::Reading;
 pub(super) use rollups::Kept;
 pub(super) use salvage::Salvaged;
+pub(super) use unstamped::Unstamped;
 
-const SCHEMA_VERSION: i64 = 1;
+/// Version 1 had no table `unstamped`.
+const SCHEMA_VERSION: i64 = 2;
+const OLDEST_VERSION: i64 = 1;
 const SCHEMA: &str = "
     CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE block (
@@ -36,7 +40,11 @@ const SCHEMA: &str = "
         id INTEGER PRIMARY KEY, at_ms INTEGER, box TEXT, kind TEXT NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL);
     CREATE TABLE rollup_minute (start_s INTEGER, box TEXT, data BLOB NOT NULL, PRIMARY KEY (start_s, box)) WITHOUT ROWID;
     CREATE TABLE rollup_hour (start_s INTEGER, box TEXT, data BLOB NOT NULL, PRIMARY KEY (start_s, box)) WITHOUT ROWID;
-    PRAGMA user_version = 1;
+";
+/// What version 2 added; what is there already stays.
+const SCHEMA_2: &str = "
+    CREATE TABLE IF NOT EXISTS unstamped (first_seq INTEGER PRIMARY KEY, boot TEXT NOT NULL);
+    PRAGMA user_version = 2;
 ";
 /// What differs from SQLite's defaults. Pages of 1 KiB: a commit changes two, and with pages of 4 KiB twice as many bytes reached the
 /// device (1463 against 740 a sample, measured with `make bench`); the log is checkpointed after as many bytes as by default. The file's pages are reused, not given back (no auto-vacuum, which would cost further
@@ -65,6 +73,7 @@ mod mark {
     pub(super) const NEXT: &str = "next number";
     pub(super) const ROLLED: &str = "rolled up before";
     pub(super) const SEALED_AT: &str = "sealed at";
+    pub(super) const NEWEST: &str = "newest stamp";
     pub(super) const BLOCKS: &str = "blocks";
     pub(super) const SAMPLES: &str = "samples";
 }
@@ -80,6 +89,8 @@ pub(super) struct Store {
     unchecked: bool,
     totals: Totals,
     last_event: u64,
+    /// The newest stamp of a sample that was ever sealed.
+    newest: Option<UnixTime>,
 }
 
 /// How much the file holds. Also kept in it, as counting reads all of it.
@@ -111,6 +122,9 @@ pub(super) struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Commit<'a> {
     pub(super) blocks: &'a [Sealed],
+    /// Blocks with times since boot, and the boot's name.
+    pub(super) unstamped: &'a [Sealed],
+    pub(super) boot: &'a str,
     pub(super) cursors: Vec<&'a Cursor>,
     pub(super) events: &'a [PendingEvent],
     /// New dead letters.
@@ -136,6 +150,8 @@ fn uint(value: i64) -> u64 {
 /// Whether the file itself is damaged, so that trying again is pointless.
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        // All statements are ours: one that does not fit meets a damaged schema.
+        || matches!(error, rusqlite::Error::SqlInputError { .. })
         // A value of a type that we never wrote.
         || matches!(error, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::FromSqlConversionFailure(..))
 }
@@ -197,21 +213,23 @@ impl Store {
         if version > SCHEMA_VERSION {
             return Err(Refused::Open(OpenError::NewerSchema { path: path.to_owned(), found: version }));
         }
-        if !created && version != SCHEMA_VERSION {
+        if !created && version < OLDEST_VERSION {
             return Err(Refused::Open(OpenError::Foreign { path: path.to_owned() }));
         }
         connection.execute_batch(SETTINGS)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        if !created {
-            // Tables that earlier versions did not have.
-            connection.execute_batch(letters::SCHEMA)?;
-        }
         if created {
             let transaction = connection.transaction()?;
             transaction.execute_batch(SCHEMA)?;
             transaction.execute_batch(letters::SCHEMA)?;
+            transaction.execute_batch(SCHEMA_2)?;
             set_mark(&transaction, mark::JOURNAL_ID, id.cast_signed())?;
             set_mark(&transaction, mark::CLEAN, 1)?;
+            transaction.commit()?;
+        } else if version < SCHEMA_VERSION {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(letters::SCHEMA)?;
+            transaction.execute_batch(SCHEMA_2)?;
             transaction.commit()?;
         }
         let mut store = Self {
@@ -221,6 +239,7 @@ impl Store {
             unchecked: false,
             totals: Totals::default(),
             last_event: 0,
+            newest: None,
         };
         let clean = store.mark(mark::CLEAN)? == Some(1);
         store.marked_open = !clean;
@@ -234,6 +253,7 @@ impl Store {
         store.oldest()?;
         store.sealed_at()?;
         store.sinks_to_send_again()?;
+        store.unstamped("")?;
         Ok((store, Found { created, clean, salvaged: None }))
     }
 
@@ -268,6 +288,7 @@ impl Store {
                 self.connection.query_row(all, [], totals)?
             }
         };
+        self.newest = self.find_newest()?;
         self.last_event =
             self.connection.query_row("SELECT coalesce(max(id), 0) FROM event", [], |row| row.get(0).map(uint))?;
         Ok(())
@@ -317,6 +338,10 @@ impl Store {
         for block in commit.blocks {
             block.insert(&transaction)?;
         }
+        for block in commit.unstamped {
+            block.insert(&transaction)?;
+            unstamped::mark(&transaction, block, commit.boot)?;
+        }
         for event in commit.events {
             event.insert(&transaction)?;
         }
@@ -333,18 +358,20 @@ impl Store {
         if let Some(now) = commit.now.filter(|_| !commit.blocks.is_empty()) {
             set_mark(&transaction, mark::SEALED_AT, now.millis())?;
         }
+        let newest = unstamped::write_newest(&transaction, self.newest, commit.blocks)?;
         if self.marked_open == commit.clean {
             set_mark(&transaction, mark::CLEAN, commit.clean.into())?;
         }
         let Totals { blocks, samples } = self.totals;
         let totals = Totals {
-            blocks: blocks + commit.blocks.len() as u64,
-            samples: samples + commit.blocks.iter().map(Sealed::count).sum::<u64>(),
+            blocks: blocks + (commit.blocks.len() + commit.unstamped.len()) as u64,
+            samples: samples + commit.blocks.iter().chain(commit.unstamped).map(Sealed::count).sum::<u64>(),
         };
         totals.write(&transaction)?;
         transaction.commit()?;
         self.marked_open = !commit.clean;
         self.totals = totals;
+        self.newest = newest;
         Ok(())
     }
 

@@ -7,13 +7,15 @@ use filamentbox_core::sample::Point;
 use filamentbox_core::time::UnixTime;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Block, SCHEMA_VERSION, mark, uint, unavailable};
+use super::{Block, OLDEST_VERSION, SCHEMA_VERSION, mark, uint, unavailable, unstamped};
 use crate::journal::OpenError;
 use crate::journal::codec::Damaged;
 
 /// A connection that cannot write.
 pub(in crate::journal) struct Reading {
     connection: Connection,
+    /// Which blocks can be read, in SQL.
+    stamped: &'static str,
 }
 
 impl Reading {
@@ -37,7 +39,10 @@ impl Reading {
             Err(error) => return Err(unavailable(path, &error)),
         };
         match version {
-            SCHEMA_VERSION => Ok(Self { connection }),
+            OLDEST_VERSION..=SCHEMA_VERSION => {
+                let is_there = unstamped::exists(&connection).map_err(|error| unavailable(path, &error))?;
+                Ok(Self { connection, stamped: if is_there { unstamped::STAMPED } else { "true" } })
+            }
             newer if newer > SCHEMA_VERSION => Err(OpenError::NewerSchema { path: path.to_owned(), found: newer }),
             _ => Err(OpenError::Foreign { path: path.to_owned() }),
         }
@@ -52,9 +57,11 @@ impl Reading {
         range: &Range<UnixTime>,
         mut each: impl FnMut(Result<Vec<Point>, Damaged>) -> ControlFlow<()>,
     ) -> rusqlite::Result<()> {
-        let mut statement = self.connection.prepare(
-            "SELECT first_seq, count, data FROM block WHERE last_ms >= ?1 AND first_ms < ?2 ORDER BY first_seq",
-        )?;
+        let select = format!(
+            "SELECT first_seq, count, data FROM block WHERE last_ms >= ?1 AND first_ms < ?2 AND {} ORDER BY first_seq",
+            self.stamped
+        );
+        let mut statement = self.connection.prepare(&select)?;
         let mut rows = statement.query(params![range.start.millis(), range.end.millis()])?;
         while let Some(row) = rows.next()? {
             if each(Block::from_row(row)?.points).is_break() {
@@ -69,7 +76,8 @@ impl Reading {
     /// # Errors
     /// SQLite's.
     pub(in crate::journal) fn newest(&self) -> rusqlite::Result<Option<UnixTime>> {
-        let newest: Option<i64> = self.connection.query_row("SELECT max(last_ms) FROM block", [], |row| row.get(0))?;
+        let newest = format!("SELECT max(last_ms) FROM block WHERE {}", self.stamped);
+        let newest: Option<i64> = self.connection.query_row(&newest, [], |row| row.get(0))?;
         Ok(newest.map(UnixTime::from_millis))
     }
 

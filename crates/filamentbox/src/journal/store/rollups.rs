@@ -171,8 +171,10 @@ impl Store {
         {
             merging.add(&rest, points);
         }
+        // What is not stamped, and what follows it, waits.
+        let end = self.first_unstamped()?.unwrap_or(u64::MAX);
         for _ in 0..BLOCKS_AT_ONCE {
-            let Some(block) = self.block_from(rolled)? else { break };
+            let Some(block) = self.block_from(rolled)?.filter(|block| block.at.first < end) else { break };
             if let Ok(points) = &block.points {
                 // After a merge, the mark may lie within a block.
                 let skip = usize::try_from(rolled.saturating_sub(block.at.first)).unwrap_or(usize::MAX);
@@ -200,7 +202,7 @@ impl Store {
         totals.write(&transaction)?;
         transaction.commit()?;
         self.totals = totals;
-        Ok(rolled < self.sealed_end()?)
+        Ok(rolled < self.sealed_end()?.min(end))
     }
 
     /// Where the rolled up part of the sequence ends.

@@ -1,5 +1,6 @@
 //! A damaged file: put aside, and saved from it what its checksums or its sense vouch for.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use filamentbox_core::sample::BoxName;
@@ -11,6 +12,7 @@ use super::{Block, CURSOR, Refused, Store, mark, unavailable};
 use crate::journal::codec::{decode, decode_group};
 use crate::journal::ledger::Cursor;
 use crate::journal::{OpenError, Resolution};
+use crate::runtime::clock_sync::PLAUSIBLE;
 
 /// Damaged files kept for a person to look at; the oldest go.
 const FILES_KEPT: u32 = 3;
@@ -127,6 +129,13 @@ fn rows_of(
 fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Result<()> {
     let new = &new.connection;
     new.execute_batch("BEGIN")?;
+    let mut unstamped: BTreeMap<i64, String> = BTreeMap::new();
+    rows_of(old, "SELECT first_seq, boot FROM unstamped", |row| {
+        if let (Ok(first), Ok(boot)) = (row.get(0), row.get(1)) {
+            unstamped.insert(first, boot);
+        }
+        Ok(())
+    })?;
     // From both ends, as reading stops at the first page that is not what it should be.
     let mut end = 0;
     for order in ["ASC", "DESC"] {
@@ -135,6 +144,7 @@ fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Res
             break;
         }
     }
+    copy_unstamped(new, &unstamped)?;
     rows_of(old, "SELECT name, value FROM state", |row| {
         let (Ok(name), Ok(numbers)) = (row.get::<_, String>(0), row.get::<_, String>(1)) else { return Ok(()) };
         let cursor = name.strip_prefix(CURSOR).and_then(|sink| Cursor::parse(sink, &numbers));
@@ -158,6 +168,7 @@ fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Res
         (mark::ROLLED, Some(rolled)),
         (mark::NEXT, next),
         (mark::SEALED_AT, number(old, mark::SEALED_AT)),
+        (mark::NEWEST, number(old, mark::NEWEST)),
     ];
     for (name, value) in marks {
         if let Some(value) = value {
@@ -188,6 +199,17 @@ fn copy_block(row: &Row<'_>, new: &Connection, salvaged: &mut Salvaged, end: &mu
         salvaged.blocks += 1;
         salvaged.samples += points.len() as u64;
         *end = (*end).max(super::int(at.end));
+    }
+    Ok(())
+}
+
+/// A time long before this program is one since boot, should its row be lost: of a boot that nobody knows.
+fn copy_unstamped(new: &Connection, unstamped: &BTreeMap<i64, String>) -> rusqlite::Result<()> {
+    let lost = "INSERT INTO unstamped SELECT first_seq, '' FROM block WHERE last_ms < ?1";
+    new.execute(lost, [PLAUSIBLE.millis() / 2])?;
+    let known = "INSERT OR REPLACE INTO unstamped SELECT first_seq, ?2 FROM block WHERE first_seq = ?1";
+    for (first, boot) in unstamped {
+        new.execute(known, params![first, boot])?;
     }
     Ok(())
 }

@@ -209,9 +209,9 @@ fn files_that_are_not_for_us_are_left_alone() {
     let folders = Folders::new();
     written(&folders);
     let connection = Connection::open(folders.options().path).unwrap();
-    connection.execute_batch("PRAGMA user_version = 2").unwrap();
+    connection.execute_batch("PRAGMA user_version = 3").unwrap();
     drop(connection);
-    check_refused(folders.options(), "has format 2");
+    check_refused(folders.options(), "has format 3");
 
     let folders = Folders::new();
     let connection = Connection::open(folders.options().path).unwrap();
@@ -223,4 +223,25 @@ fn files_that_are_not_for_us_are_left_alone() {
     check_refused(Options { path: missing, ..folders.options() }, "missing does not exist");
     let folder = folders.disk.path().to_owned();
     check_refused(Options { path: folder, ..folders.options() }, "it is a folder");
+}
+
+#[test]
+fn a_file_of_version_1_is_read_and_taken_over() {
+    let folders = Folders::new();
+    let points = written(&folders);
+    let connection = Connection::open(folders.options().path).unwrap();
+    connection.execute_batch("DROP TABLE unstamped; DELETE FROM state WHERE name = 'newest stamp'").unwrap();
+    connection.execute_batch("PRAGMA user_version = 1").unwrap();
+    drop(connection);
+    let all = UnixTime::from_millis(0)..UnixTime::from_millis(i64::MAX);
+    let mut count = 0;
+    let count_up = |some: Vec<Point>| {
+        count += some.len();
+        std::ops::ControlFlow::Continue(())
+    };
+    crate::journal::read_file(&folders.options().path, None, all, None, count_up).unwrap();
+    assert_eq!(count, points.len(), "without changing it");
+    let rig = Rig::open(folders.options());
+    assert_eq!(rig.recovery.salvaged, None);
+    assert_eq!(rig.worker.tail.newest(), points.last().map(|point| point.at));
 }

@@ -5,6 +5,7 @@ mod crashes;
 mod damage;
 mod growth;
 mod queue;
+mod time;
 
 use std::future::Future;
 use std::path::Path;
@@ -27,7 +28,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// A clock that stands still until it is moved, to the newest sample or by hand.
 fn still_clocks() -> Arc<Clocks> {
-    Arc::new(Clocks::scaled(1e12, UnixTime::from_millis(START_MS), Duration::ZERO))
+    Arc::new(Clocks::scaled(1e12, UnixTime::from_millis(START_MS), Duration::ZERO).in_boot("one"))
 }
 
 /// A folder on disk and one on tmpfs, as far as the machine has one.

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicU64;
 
+use filamentbox_core::config::RequireSync;
 use filamentbox_core::event::{Event, EventKind, Severity};
 
 use super::*;
@@ -104,7 +105,7 @@ fn with_each_every_sample_is_sealed_at_once() {
 #[test]
 fn the_thread_sleeps_until_a_batch_is_full() {
     let folders = Folders::new();
-    let clocks = Arc::new(Clocks::real());
+    let clocks = Arc::new(Clocks::real(RequireSync::No));
     let mut rig = Rig::open(Options { batch_size: 50, clocks, ..folders.options() });
     rig.worker.turn();
     rig.take_asleep(49);
@@ -136,7 +137,7 @@ fn fired(rig: &Rig, sink: &str) -> bool {
 #[test]
 fn each_wakes_for_every_sample() {
     let folders = Folders::new();
-    let clocks = Arc::new(Clocks::real());
+    let clocks = Arc::new(Clocks::real(RequireSync::No));
     let mut rig = Rig::open(Options { durability: Durability::Each, clocks, ..folders.options() });
     rig.worker.turn();
     rig.take_asleep(1);
@@ -146,7 +147,7 @@ fn each_wakes_for_every_sample() {
 #[test]
 fn a_sleeping_thread_looks_again_within_a_minute() {
     let folders = Folders::new();
-    let clocks = Arc::new(Clocks::real());
+    let clocks = Arc::new(Clocks::real(RequireSync::No));
     let mut rig = Rig::open(Options { clocks, ..folders.options() });
     rig.worker.turn();
     let wait = rig.worker.turn();
@@ -272,7 +273,7 @@ fn a_slow_export_does_not_hold_up_the_thread() {
 #[test]
 fn the_thread_runs_and_stops_and_survives_a_restart() {
     let folders = Folders::new();
-    let clocks = Arc::new(Clocks::real());
+    let clocks = Arc::new(Clocks::real(RequireSync::No));
     let mut rig = Rig::open(Options { clocks, ..folders.options() });
     rig.take_asleep(10);
     // As the supervisor finds it after a panic.

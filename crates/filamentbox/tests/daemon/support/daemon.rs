@@ -42,7 +42,7 @@ impl Daemon {
         self
     }
 
-    /// Sets a variable of the environment that is no setting, for the next start.
+    /// A further variable of the environment for the next start, and for commands.
     pub(crate) fn variable(&mut self, name: &str, value: &str) -> &mut Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
