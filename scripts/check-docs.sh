@@ -16,7 +16,7 @@ while IFS=: read -r file link; do
     echo "$file links to $target, which does not exist" >&2
     status=1
   fi
-done < <(grep -oHE '\]\([^)]+\)' README.md CHANGELOG.md docs/*.md docs/adr/*.md | sed -E 's/\]\(([^)]+)\)/\1/' | grep -vE ':(https?|mailto):')
+done < <(grep -oHE '\]\([^)]+\)' README.md CHANGELOG.md docs/*.md docs/adr/*.md docs/backends/*.md | sed -E 's/\]\(([^)]+)\)/\1/' | grep -vE ':(https?|mailto):')
 
 while read -r name; do
   if ! grep -rqE "fn ${name}\b" crates/*/src crates/*/tests; then
