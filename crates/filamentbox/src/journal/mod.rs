@@ -31,7 +31,7 @@ mod seal;
 mod store;
 mod tail;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -6,7 +6,9 @@
 mod doctor;
 mod hardware;
 mod keeping;
+mod kills;
 mod outputs;
+mod proxied;
 mod sinks;
 mod starting;
 mod support;

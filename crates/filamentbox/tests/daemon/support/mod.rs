@@ -8,10 +8,12 @@
 
 mod daemon;
 mod faults;
+mod proxy;
 mod servers;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
+pub(crate) use proxy::{FAULTS, Proxy, Spoil};
 pub(crate) use servers::{InfluxServer, PASSWORD, Server, Stored, USERNAME, VictoriaServer};
 
 use std::io::{Read as _, Write as _};
