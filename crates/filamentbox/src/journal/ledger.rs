@@ -304,7 +304,9 @@ impl Ledger {
         let passed = cursor.advance(range.end);
         let too_many = cursor.count(passed, settled);
         // Points that were evicted while they were on their way, and arrived, or were refused, after all.
-        for (count, is) in [(too_many.delivered, &mut cursor.delivered), (too_many.dead_letter, &mut cursor.dead_letter)] {
+        for (count, is) in
+            [(too_many.delivered, &mut cursor.delivered), (too_many.dead_letter, &mut cursor.dead_letter)]
+        {
             let after_all = count.min(entry.in_flight_evicted).min(cursor.evicted);
             cursor.evicted -= after_all;
             *is += after_all;
@@ -433,6 +435,45 @@ mod tests {
         let cursor = ledger.get("a").unwrap();
         assert_eq!((cursor.next, cursor.waiting(200), cursor.delivered, cursor.dead_letter), (150, 50, 148, 2));
         assert_eq!(cursor.islands, []);
+    }
+
+    /// A lane may begin among samples that have no time yet: nothing beyond `end` can be read.
+    #[test]
+    fn nothing_is_unsettled_beyond_the_end() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        assert!(ledger.open_island("a", 100));
+        assert_eq!(ledger.get("a").unwrap().unsettled(0, 60), 0..60);
+        assert_eq!(ledger.get("a").unwrap().unsettled(70, 60), 70..70);
+    }
+
+    #[test]
+    fn dead_letters_count_only_where_their_range_does() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        let settled = Settled { delivered: 6, dead_letter: 4, superseded: 0 };
+        assert_eq!(ledger.settle("a", 10..20, settled), 0, "ahead of the cursor, and no lane begins there");
+        assert_eq!(ledger.evict_before(5, false), 5);
+        assert_eq!(ledger.settle("a", 0..10, settled), 4, "refused after their eviction all the same");
+        let cursor = ledger.get("a").unwrap();
+        assert_eq!((cursor.delivered, cursor.dead_letter, cursor.evicted), (6, 4, 0));
+        assert_eq!(ledger.settle("a", 0..10, settled), 0, "a second time changes nothing");
+    }
+
+    #[test]
+    fn the_later_of_two_states_is_known() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        let mut states = vec![ledger.get("a").unwrap().clone()];
+        let mut keep = |ledger: &Ledger| states.push(ledger.get("a").unwrap().clone());
+        assert!(ledger.open_island("a", 50));
+        ledger.settle("a", 50..60, Settled { delivered: 8, dead_letter: 2, superseded: 0 });
+        keep(&ledger);
+        ledger.take_letters("a", 1, true);
+        keep(&ledger);
+        ledger.lose_unnumbered(3);
+        keep(&ledger);
+        ledger.settle("a", 0..10, delivered(10));
+        keep(&ledger);
+        assert!(states.windows(2).all(|pair| pair[0].age() < pair[1].age()), "{states:?}");
+        assert_eq!(states.last().unwrap().end(), 60);
     }
 
     #[test]

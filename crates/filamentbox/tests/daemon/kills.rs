@@ -73,9 +73,9 @@ fn serve(
             }
         };
         let reading = (field("temperature_c"), field("humidity"));
-        records.lock().unwrap().entry(line.timestamp.expect("a time")).or_default().push(reading);
+        records.lock().expect("no thread has failed").entry(line.timestamp.expect("a time")).or_default().push(reading);
     }
-    if chance.lock().unwrap().next_unit() < 0.2 {
+    if chance.lock().expect("no thread has failed").next_unit() < 0.2 {
         return client.shutdown(Shutdown::Both);
     }
     client.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -111,7 +111,7 @@ fn kill_at_random(durability: &str, kills: usize, seed: u64) {
             obligations.append(&mut shown(&daemon));
         }
         daemon.kill();
-        for (at, readings) in server.recorded.lock().unwrap().iter() {
+        for (at, readings) in server.recorded.lock().expect("no thread has failed").iter() {
             obligations.insert(*at, readings[0]);
         }
     }
@@ -125,7 +125,7 @@ fn kill_at_random(durability: &str, kills: usize, seed: u64) {
     assert!(daemon.stop().success());
     assert_complete(&daemon, kills);
     let history = shown(&daemon);
-    let recorded = server.recorded.lock().unwrap();
+    let recorded = server.recorded.lock().expect("no thread has failed");
     println!("{durability}: {} obligations, {} in the end", obligations.len(), history.len());
     for (at, reading) in &obligations {
         assert_eq!(history.get(at), Some(reading), "{durability}: {at} was shown or accepted once");

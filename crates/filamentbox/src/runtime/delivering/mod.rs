@@ -112,7 +112,16 @@ impl Delivering {
     /// A task that has sent nothing yet.
     pub fn new(parts: Parts) -> Self {
         let delivery = Delivery::new(parts.policy);
-        Self { parts, delivery, tracks: Vec::new(), largest: usize::MAX, together: sending::TOGETHER, delivers: false, letters_told: None, letters_sent: BTreeMap::new() }
+        Self {
+            parts,
+            delivery,
+            tracks: Vec::new(),
+            largest: usize::MAX,
+            together: sending::TOGETHER,
+            delivers: false,
+            letters_told: None,
+            letters_sent: BTreeMap::new(),
+        }
     }
 
     /// Delivers until the journal is gone or, after [`Phase::Flushing`], until nothing waits or a try fails.
@@ -308,7 +317,9 @@ impl Delivering {
     /// have of it becomes dead letters. Whether it could be asked.
     async fn give_up(&mut self, index: usize) -> Result<bool, Gone> {
         let name = self.parts.view.name;
-        let Some(range) = self.tracks[index].unconfirmed.front().map(|batch| batch.range.clone()) else { return Ok(false) };
+        let Some(range) = self.tracks[index].unconfirmed.front().map(|batch| batch.range.clone()) else {
+            return Ok(false);
+        };
         let count = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let points = self.parts.journal.read(name, Some(range.start), count).await?.points;
         let held = match self.parts.sink.held(&points).await {

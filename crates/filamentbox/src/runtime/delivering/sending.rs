@@ -22,6 +22,8 @@ const TOGETHER_MAX: usize = 10_000;
 struct Written {
     /// So many of its points, from the front, are decided.
     decided: usize,
+    /// Something was sent.
+    sent: bool,
     /// Those that were refused.
     refused: Vec<(Point, String)>,
     /// Why the rest is not decided.
@@ -31,8 +33,8 @@ struct Written {
 }
 
 impl Written {
-    fn nothing(failure: SinkError) -> Self {
-        Self { decided: 0, refused: Vec::new(), failure: Some(failure), witnesses: Vec::new() }
+    fn nothing(sent: bool, failure: SinkError) -> Self {
+        Self { decided: 0, sent, refused: Vec::new(), failure: Some(failure), witnesses: Vec::new() }
     }
 }
 
@@ -83,7 +85,7 @@ impl Delivering {
                 self.succeed();
             }
             Some(failure) => {
-                if self.asks() {
+                if self.asks() && written.sent {
                     self.tracks[index].doubt_before(range.end);
                 }
                 self.fail(&failure);
@@ -105,7 +107,7 @@ impl Delivering {
                     self.tracks[index].asked_before(end);
                 }
                 Err(failure) => {
-                    return Written::nothing(failure);
+                    return Written::nothing(false, failure);
                 }
             }
         }
@@ -128,7 +130,7 @@ impl Delivering {
                     outcome.refused.retain(|_| held.next() != Some(true));
                 }
                 Err(failure) => {
-                    return Written::nothing(failure);
+                    return Written::nothing(true, failure);
                 }
             }
         }
@@ -146,7 +148,7 @@ impl Delivering {
             witnesses.extend(points[..decided].last().cloned());
         }
         let refused = outcome.refused.into_iter().map(|refused| (to_write[refused.index].clone(), refused.reason));
-        Written { decided, refused: refused.collect(), failure, witnesses }
+        Written { decided, sent: true, refused: refused.collect(), failure, witnesses }
     }
 
     /// Sends `points` in as few requests as it takes to know which ones the server refuses.

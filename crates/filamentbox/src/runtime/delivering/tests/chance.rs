@@ -88,7 +88,7 @@ impl World {
                 self.server().taste = changed;
             }
         }
-        let readings = dice.milliseconds(1_000.0, 100_000.0).as_secs();
+        let readings = dice.milliseconds(1_000.0, 60_000.0).as_secs();
         self.readings(readings).await;
         self.pass_at_most(dice.milliseconds(1.0, 4_000.0)).await;
         self.account().await;

@@ -209,14 +209,14 @@ impl World {
 
     /// The account, after checking that it balances, and that the table of dead letters agrees with it.
     async fn account(&mut self) -> Account {
-        let (accounts, letters) = self
-            .journal
-            .as_mut()
-            .expect("a daemon runs")
-            .ask(|handle| async move {
-                (handle.accounts().await, handle.letters(Chosen::default(), false, 10_000).await)
-            })
-            .await;
+        let (accounts, letters) =
+            self.journal
+                .as_mut()
+                .expect("a daemon runs")
+                .ask(|handle| async move {
+                    (handle.accounts().await, handle.letters(Chosen::default(), false, 10_000).await)
+                })
+                .await;
         let account = accounts.expect("it answers").remove(0);
         let Account { sampled, delivered, waiting, dead_letter, superseded, evicted, .. } = account;
         assert_eq!(sampled, delivered + waiting + dead_letter + superseded + evicted, "{account:?}");
@@ -249,7 +249,8 @@ impl World {
                 self.read().await;
             }
         }
-        panic!("something waits for ever: {:?}", self.account().await)
+        let (taste, requests) = (self.server().taste.clone(), self.server().requests);
+        panic!("something waits for ever: {:?}, {taste:?}, {requests} requests", self.account().await)
     }
 
     /// Nothing may be lost: what is not stored is a dead letter, or superseded, or evicted.

@@ -159,8 +159,7 @@ fn a_server_that_is_killed_twice_in_a_row_gets_everything_once() {
 fn what_is_accepted_and_not_kept_becomes_dead_letters_and_nothing_else_does() {
     simulate(|| async {
         let mut world = behind(doubling(), 10, 300).await;
-        world.server().taste =
-            Taste { keeps: Some(Duration::from_secs(600)), silently: true, ..Taste::default() };
+        world.server().taste = Taste { keeps: Some(Duration::from_secs(600)), silently: true, ..Taste::default() };
         world.readings(30).await;
         let account = world.drain().await;
         assert!(account.dead_letter > 100 && account.delivered > 100, "{account:?}");

@@ -284,7 +284,10 @@ impl Server {
         if self.nature.history == History::LatestOnly {
             let name = point.box_name.as_str();
             let same_box = self.stored.values().filter(|kept| kept.point.box_name.as_str() == name);
-            assert!(same_box.map(|kept| kept.point.at).max() <= Some(point.at), "an older point came after a newer one");
+            assert!(
+                same_box.map(|kept| kept.point.at).max() <= Some(point.at),
+                "an older point came after a newer one"
+            );
             let age = (self.wall)() - point.at.millis();
             // It was on its way for a while.
             let most = self.latest_max_age.as_millis() as i64 + 3_000;
