@@ -75,6 +75,13 @@ impl Bisection {
         Self { order, length, parts, refused: Vec::new(), sign: false, probed: false, largest: usize::MAX }
     }
 
+    /// Requests have at most so many points. The batch may be longer: a bad point is only found beside a good one.
+    #[must_use]
+    pub fn limited(mut self, largest: usize) -> Self {
+        self.largest = largest.max(1);
+        self
+    }
+
     /// The points of the next request; `None` when the batch is decided, or given up.
     pub fn next_request(&mut self) -> Option<Range<usize>> {
         if self.is_hopeless() {
@@ -83,8 +90,12 @@ impl Bisection {
         if !self.sign && self.refused.len() >= SUSPECTS_MAX && self.order == Order::Any && !self.probed {
             self.probe_newest();
         }
-        while let Some(part) = self.parts.pop_if(|part| part.known && part.range.len() > 1) {
-            self.divide(part.range);
+        let largest = self.largest;
+        while let Some(part) = self.parts.pop_if(|part| part.range.len() > if part.known { 1 } else { largest }) {
+            match part.known {
+                true => self.divide(part.range),
+                false => self.divide_at(part.range, largest, false),
+            }
         }
         self.parts.last().map(|part| part.range.clone())
     }
@@ -128,9 +139,7 @@ impl Bisection {
             return self.refuse(part.range.start, reason);
         }
         self.largest = part.range.len() / 2;
-        let middle = part.range.start + self.largest;
-        self.parts.push(Part { range: middle..part.range.end, known: false, first_half: false });
-        self.parts.push(Part { range: part.range.start..middle, known: false, first_half: false });
+        self.divide_at(part.range, self.largest, false);
     }
 
     /// Requests should have so many points at most; `usize::MAX` while no request was too large.
@@ -161,9 +170,14 @@ impl Bisection {
     }
 
     fn divide(&mut self, range: Range<usize>) {
-        let middle = range.start + range.len() / 2;
+        let middle = range.len() / 2;
+        self.divide_at(range, middle, true);
+    }
+
+    fn divide_at(&mut self, range: Range<usize>, at: usize, first_half: bool) {
+        let middle = range.start + at;
         self.parts.push(Part { range: middle..range.end, known: false, first_half: false });
-        self.parts.push(Part { range: range.start..middle, known: false, first_half: true });
+        self.parts.push(Part { range: range.start..middle, known: false, first_half });
     }
 
     /// Takes the newest point out of the part it is in, and puts it first.
@@ -265,6 +279,15 @@ mod tests {
         bisection.rejected("too old", true);
         let refused = vec![Refused { index: 0, reason: "too old".to_owned() }];
         assert_eq!(bisection.outcome(), Outcome { decided: 1, refused, hopeless: None });
+    }
+
+    #[test]
+    fn with_requests_of_one_point_a_bad_one_is_found_beside_a_good_one() {
+        let (mut server, mut bisection) = (Server::new([0]), Bisection::new(3, Order::OldestFirst).limited(1));
+        server.take(&mut bisection);
+        assert_eq!(server.requests, 3);
+        let outcome = bisection.outcome();
+        assert_eq!((indices(&outcome), outcome.decided), (vec![0], 3));
     }
 
     #[test]

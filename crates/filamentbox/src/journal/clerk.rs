@@ -17,6 +17,9 @@ const CHUNK_POINTS: usize = 1_000;
 /// Blocks looked into for one chunk, so that an export that finds nothing does not hold up everybody.
 const CHUNK_BLOCKS: usize = 64;
 
+/// The newest point of a box is looked for among so many samples: each box has one among them, or has been silent for long.
+const NEWEST_AMONG: u64 = 500;
+
 /// What lies at one number of the sequence, or after it.
 enum Found {
     /// A whole block.
@@ -146,16 +149,21 @@ impl Worker {
         let next = self.ledger.get(sink)?.next;
         let range = next..self.readable_end(next).max(next);
         let mut candidates: Vec<Point> = Vec::new();
-        let sealed_end = self.tail.first().min(range.end);
-        let open = usize::try_from(range.end.saturating_sub(range.start.max(self.tail.first()))).ok()?;
-        if open == 0 && sealed_end > range.start {
-            // All that waits is sealed: the last block has the newest.
-            if let Found::Sealed(block, points) = self.find(sealed_end - 1, clock)? {
-                let skip = usize::try_from(range.start.saturating_sub(block.at.first)).ok()?;
-                candidates = points.into_iter().skip(skip).collect();
+        let mut through = range.end.saturating_sub(NEWEST_AMONG).max(range.start);
+        while through < range.end {
+            match self.find(through, clock)? {
+                Found::Sealed(block, points) => {
+                    let skip = usize::try_from(through.saturating_sub(block.at.first)).ok()?;
+                    candidates.extend(points.into_iter().skip(skip));
+                    through = block.at.end;
+                }
+                Found::Open(first) => {
+                    let open = usize::try_from(range.end.saturating_sub(first)).ok()?;
+                    candidates.extend(self.tail.points_from(first).take(open));
+                    through = range.end;
+                }
             }
         }
-        candidates.extend(self.tail.points_from(range.start).take(open));
         self.tail.give(range.end);
         let mut points: Vec<Point> = Vec::new();
         for point in candidates {
@@ -179,8 +187,10 @@ impl Worker {
     fn settle(&mut self, sink: &str, range: Range<u64>, verdict: Verdict, clock: &Clock) -> Option<()> {
         self.ledger.get(sink)?;
         let range = range.start..range.end.min(self.tail.stamped_end());
-        let Verdict { delivered, superseded, refused } = verdict;
-        self.ledger.settle(sink, range, Settled { delivered, dead_letter: refused.len() as u64, superseded });
+        let Verdict { delivered, superseded, mut refused } = verdict;
+        let settled = Settled { delivered, dead_letter: refused.len() as u64, superseded };
+        let count = usize::try_from(self.ledger.settle(sink, range, settled)).unwrap_or(usize::MAX);
+        let refused = refused.split_off(refused.len().saturating_sub(count));
         let letter = |(point, reason)| NewLetter { sink: sink.to_owned(), point, reason, refused_at: clock.wall };
         self.keep_letters(refused.into_iter().map(letter).collect(), clock);
         self.write_cursor_file();

@@ -6,6 +6,7 @@
 //! **Invariant.** For each sink, at any moment:
 //! `sampled = delivered + waiting + dead_letter + superseded + evicted`.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// Islands of one sink: one an outage that began while the backlog of another was still draining. Beyond it, the newest samples wait
@@ -139,7 +140,8 @@ impl Cursor {
         let mut from = from.max(self.next);
         for island in &self.islands {
             if island.start > from {
-                return from..island.start;
+                // A lane may have been opened among samples that have no time yet.
+                return from..island.start.min(end).max(from);
             }
             from = from.max(island.end);
         }
@@ -168,15 +170,34 @@ impl Cursor {
         }
     }
 
-    /// Counts `passed` numbers as `settled` says, and what it does not say as dead letters. Returns the delivered ones that were too
-    /// many.
-    fn count(&mut self, passed: u64, settled: Settled) -> u64 {
+    /// Counts `passed` numbers as `settled` says, and what it does not say as dead letters. Returns what was too much.
+    fn count(&mut self, passed: u64, settled: Settled) -> Settled {
         let superseded = settled.superseded.min(passed);
         let delivered = settled.delivered.min(passed - superseded);
+        let dead_letter = passed - superseded - delivered;
         self.superseded += superseded;
         self.delivered += delivered;
-        self.dead_letter += passed - superseded - delivered;
-        settled.delivered - delivered
+        self.dead_letter += dead_letter;
+        Settled {
+            delivered: settled.delivered - delivered,
+            dead_letter: settled.dead_letter.saturating_sub(dead_letter),
+            superseded: 0,
+        }
+    }
+
+    /// Of two states of one cursor, the later one is greater: nothing is ever unsettled, and dead letters leave the table only while
+    /// nothing else changes.
+    pub(super) fn age(&self) -> (u64, u64, Reverse<u64>) {
+        (self.settled(), self.unnumbered, Reverse(self.dead_letter))
+    }
+
+    fn settled(&self) -> u64 {
+        self.next + self.on_islands()
+    }
+
+    /// Nothing from this number on is settled.
+    pub(super) fn end(&self) -> u64 {
+        self.islands.last().map_or(self.next, |island| island.end)
     }
 
     /// `lost` numbers without a sample in them, or with one that is gone. Those that were counted as lost before are not lost again.
@@ -202,7 +223,7 @@ pub(super) struct Entry {
 
 impl Entry {
     fn settled(&self) -> u64 {
-        self.cursor.next + self.cursor.on_islands()
+        self.cursor.settled()
     }
 }
 
@@ -263,11 +284,13 @@ impl Ledger {
         }
     }
 
-    /// The sink is done with `range`: at its cursor, at the end of an island, or where it opened one.
-    pub(super) fn settle(&mut self, sink: &str, range: Range<u64>, settled: Settled) {
-        let Some(entry) = self.entry(sink) else { return };
+    /// The sink is done with `range`: at its cursor, at the end of an island, or where it opened one. Returns how many of the dead letters
+    /// count: the others belong to nothing known, or were settled before.
+    pub(super) fn settle(&mut self, sink: &str, range: Range<u64>, settled: Settled) -> u64 {
+        let Some(entry) = self.entry(sink) else { return 0 };
         entry.to_notify = true;
         let cursor = &mut entry.cursor;
+        let dead_letters = cursor.dead_letter;
         if range.start > cursor.next {
             if let Some(at) = cursor.islands.iter().position(|island| island.end == range.start) {
                 let limit = cursor.islands.get(at + 1).map_or(u64::MAX, |next| next.start);
@@ -276,15 +299,20 @@ impl Ledger {
                 cursor.count(end - range.start, settled);
             }
             // What belongs to nothing known is sent again.
-            return;
+            return cursor.dead_letter - dead_letters;
         }
         let passed = cursor.advance(range.end);
         let too_many = cursor.count(passed, settled);
-        // Points that were evicted while they were on their way, and arrived after all.
-        let arrived = too_many.min(entry.in_flight_evicted).min(cursor.evicted);
-        cursor.evicted -= arrived;
-        cursor.delivered += arrived;
-        entry.in_flight_evicted -= arrived;
+        // Points that were evicted while they were on their way, and arrived, or were refused, after all.
+        for (count, is) in
+            [(too_many.delivered, &mut cursor.delivered), (too_many.dead_letter, &mut cursor.dead_letter)]
+        {
+            let after_all = count.min(entry.in_flight_evicted).min(cursor.evicted);
+            cursor.evicted -= after_all;
+            *is += after_all;
+            entry.in_flight_evicted -= after_all;
+        }
+        cursor.dead_letter - dead_letters
     }
 
     /// The sink goes on at `from`, ahead of its cursor, and will come back for what lies between. Says whether it may.
@@ -421,6 +449,45 @@ mod tests {
         assert_eq!(cursor.islands, []);
     }
 
+    /// A lane may begin among samples that have no time yet: nothing beyond `end` can be read.
+    #[test]
+    fn nothing_is_unsettled_beyond_the_end() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        assert!(ledger.open_island("a", 100));
+        assert_eq!(ledger.get("a").unwrap().unsettled(0, 60), 0..60);
+        assert_eq!(ledger.get("a").unwrap().unsettled(70, 60), 70..70);
+    }
+
+    #[test]
+    fn dead_letters_count_only_where_their_range_does() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        let settled = Settled { delivered: 6, dead_letter: 4, superseded: 0 };
+        assert_eq!(ledger.settle("a", 10..20, settled), 0, "ahead of the cursor, and no lane begins there");
+        assert_eq!(ledger.evict_before(5, false), 5);
+        assert_eq!(ledger.settle("a", 0..10, settled), 4, "refused after their eviction all the same");
+        let cursor = ledger.get("a").unwrap();
+        assert_eq!((cursor.delivered, cursor.dead_letter, cursor.evicted), (6, 4, 0));
+        assert_eq!(ledger.settle("a", 0..10, settled), 0, "a second time changes nothing");
+    }
+
+    #[test]
+    fn the_later_of_two_states_is_known() {
+        let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
+        let mut states = vec![ledger.get("a").unwrap().clone()];
+        let mut keep = |ledger: &Ledger| states.push(ledger.get("a").unwrap().clone());
+        assert!(ledger.open_island("a", 50));
+        ledger.settle("a", 50..60, Settled { delivered: 8, dead_letter: 2, superseded: 0 });
+        keep(&ledger);
+        ledger.take_letters("a", 1, true);
+        keep(&ledger);
+        ledger.lose_unnumbered(3);
+        keep(&ledger);
+        ledger.settle("a", 0..10, delivered(10));
+        keep(&ledger);
+        assert!(states.windows(2).all(|pair| pair[0].age() < pair[1].age()), "{states:?}");
+        assert_eq!(states.last().unwrap().end(), 60);
+    }
+
     #[test]
     fn an_eviction_takes_what_lies_between_islands() {
         let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
@@ -456,8 +523,8 @@ mod tests {
                 let settled = Settled { delivered: count, dead_letter: count / 7, superseded: count / 5 };
                 match what {
                     0 => ledger.begin_read(sink),
-                    1 => ledger.settle(sink, cursor.next..place.max(cursor.next), settled),
-                    2 => ledger.settle(sink, lane..lane + ahead, settled),
+                    1 => { ledger.settle(sink, cursor.next..place.max(cursor.next), settled); }
+                    2 => { ledger.settle(sink, lane..lane + ahead, settled); }
                     3 => { ledger.evict_before(place, count % 2 == 0); }
                     4 => ledger.skip_hole(sink, lane..lane + ahead % 5),
                     5 => { ledger.open_island(sink, place); }

@@ -9,6 +9,7 @@ use super::worker::Worker;
 
 /// Dead letters of all backends together; beyond it the oldest go, counted as evicted.
 const LETTERS_MAX: u64 = 1_000;
+const TOO_MANY: &str = "there are too many dead letters, and the oldest were dropped";
 
 impl Worker {
     /// Keeps dead letters. They are on disk at once, if it plays along; until then they are in memory.
@@ -20,6 +21,9 @@ impl Worker {
         let excess = self.letters.len().saturating_sub(LETTERS_MAX as usize);
         for letter in self.letters.drain(..excess) {
             self.ledger.take_letters(&letter.sink, 1, false);
+        }
+        if excess > 0 {
+            self.report_loss(clock.now, TOO_MANY);
         }
         if self.disk.is_ready(clock.now) && self.commit(clock, false) {
             self.trim_letters(clock);
@@ -33,7 +37,7 @@ impl Worker {
         };
         let Some(oldest) = self.disk.with(clock.now, excess).filter(|oldest| !oldest.is_empty()) else { return };
         if self.forget_letters(&oldest, false, clock) {
-            self.report_loss(clock.now, "there are too many dead letters, and the oldest were dropped");
+            self.report_loss(clock.now, TOO_MANY);
         }
     }
 

@@ -32,7 +32,7 @@ mod stamps;
 mod store;
 mod tail;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod unstamped;

@@ -238,7 +238,7 @@ impl LastRun {
     ) -> Tail {
         let stamps = Stamps::after(store.newest().map(UnixTime::millis));
         let mut log = place.map(|place| SampleLog::read(place, self.id, self.sealed_end)).unwrap_or_default();
-        let cursors_end = self.cursors.iter().map(|cursor| cursor.next).max().unwrap_or(0);
+        let cursors_end = self.cursors.iter().map(Cursor::end).max().unwrap_or(0);
         // A log that ends before a place where a backend has been is not of the last run.
         let first = log.samples.first().map(|(first, _)| *first);
         let Some(first) = first.filter(|first| first + log.samples.len() as u64 >= cursors_end) else {
@@ -271,8 +271,8 @@ impl LastRun {
                 continue;
             }
             let known =
-                self.cursors.iter().chain(&crash).filter(|cursor| cursor.sink == *sink && cursor.next <= tail.end());
-            let furthest = known.max_by_key(|cursor| cursor.next).cloned();
+                self.cursors.iter().chain(&crash).filter(|cursor| cursor.sink == *sink && cursor.end() <= tail.end());
+            let furthest = known.max_by_key(|cursor| cursor.age()).cloned();
             cursors.push(furthest.unwrap_or_else(|| Cursor::new(sink, begin)));
         }
         cursors

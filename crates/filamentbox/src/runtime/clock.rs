@@ -184,6 +184,10 @@ impl Clocks {
 
 /// Real seconds since boot, for traces.
 pub fn boottime() -> Monotonic {
+    #[cfg(test)]
+    if let Some(now) = paused::now() {
+        return now;
+    }
     let now = clock_gettime(ClockId::Boottime);
     let nanos = u64::try_from(now.tv_nsec).unwrap_or(0);
     Monotonic::from_nanos(u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + nanos)
@@ -203,4 +207,27 @@ fn boot_id() -> String {
 pub fn wall() -> Option<UnixTime> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
     i64::try_from(since.as_millis()).ok().map(UnixTime::from_millis)
+}
+
+/// For simulations: on a thread that follows tokio's paused clock, "real" time is that clock.
+#[cfg(test)]
+pub(crate) mod paused {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use filamentbox_core::time::Monotonic;
+    use tokio::time::Instant;
+
+    thread_local! {
+        static BOOT: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    /// The machine booted an hour ago. Call it within the runtime whose clock is paused.
+    pub(crate) fn follow() {
+        BOOT.set(Some(Instant::now()));
+    }
+
+    pub(super) fn now() -> Option<Monotonic> {
+        Some(Monotonic::ZERO + Duration::from_secs(3600) + BOOT.get()?.elapsed())
+    }
 }

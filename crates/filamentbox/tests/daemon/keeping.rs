@@ -7,7 +7,7 @@ use crate::support::{Daemon, InfluxServer, PostgresServer, Server, VictoriaServe
 use serde_json::Value;
 
 /// Milliseconds of a sample in an export.
-fn millis(sample: &Value) -> i64 {
+pub(super) fn millis(sample: &Value) -> i64 {
     (sample["timestamp"].as_f64().expect("a time") * 1000.0).round() as i64
 }
 
@@ -20,7 +20,7 @@ fn traced(daemon: &Daemon) -> Vec<(String, String)> {
 /// Asserts that the history holds every traced reading once and in order, but for those that a kill caught between the
 /// sensor and the journal: at most one for each kill.
 #[track_caller]
-fn assert_complete(daemon: &Daemon, kills: usize) {
+pub(super) fn assert_complete(daemon: &Daemon, kills: usize) {
     let kept: Vec<(String, String)> = daemon
         .history()
         .iter()
@@ -123,6 +123,18 @@ pub(crate) fn assert_delivered(daemon: &Daemon, server: &impl Server, name: &str
     assert_eq!(rows, expected.len(), "{name} holds each sample once");
 }
 
+/// A backend's account.
+pub(super) fn totals(daemon: &Daemon, backend: &str) -> Value {
+    daemon.outbox(backend)["totals"].clone()
+}
+
+#[track_caller]
+pub(super) fn assert_balanced(totals: &Value, backend: &str) {
+    let count = |name: &str| totals[name].as_u64().expect("a number");
+    let parts = ["delivered", "waiting", "dead_letter", "superseded", "evicted"].map(count);
+    assert_eq!(count("sampled"), parts.iter().sum::<u64>(), "{backend}: {totals}");
+}
+
 /// Kills servers and daemon in turn for `rounds`, `pause` apart, then compares what was taken with what is stored.
 fn outages(rounds: usize, pause: Duration) {
     let (Some(mut influx), Some(mut victoria)) = (InfluxServer::start(), VictoriaServer::start()) else { return };
@@ -159,14 +171,11 @@ fn outages(rounds: usize, pause: Duration) {
     }
     take_samples(&daemon, 4);
     let patience = Instant::now();
-    let totals = |backend: &str| daemon.outbox(backend)["totals"].clone();
     let count = |totals: &Value, name: &str| totals[name].as_u64().expect("a number");
     for backend in ["influxdb_v1", "victoriametrics", "timescaledb"] {
-        let goal = count(&totals(backend), "sampled");
-        wait_until(&format!("{backend} has everything"), || count(&totals(backend), "delivered") >= goal);
-        let totals = totals(backend);
-        let parts = ["delivered", "waiting", "dead_letter", "superseded", "evicted"].map(|name| count(&totals, name));
-        assert_eq!(count(&totals, "sampled"), parts.iter().sum::<u64>(), "{backend}: {totals}");
+        let goal = count(&totals(&daemon, backend), "sampled");
+        wait_until(&format!("{backend} has everything"), || count(&totals(&daemon, backend), "delivered") >= goal);
+        assert_balanced(&totals(&daemon, backend), backend);
     }
     println!("drained within {:?}", patience.elapsed());
     assert!(daemon.stop().success());

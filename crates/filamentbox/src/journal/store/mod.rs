@@ -312,7 +312,7 @@ impl Store {
     /// The number that the next sample must have at least.
     pub(super) fn next(&self) -> rusqlite::Result<u64> {
         let marked = uint(self.mark(mark::NEXT)?.unwrap_or(0));
-        let cursors = self.cursors()?.into_iter().map(|cursor| cursor.next).max();
+        let cursors = self.cursors()?.into_iter().map(|cursor| cursor.end()).max();
         Ok(marked.max(self.sealed_end()?).max(cursors.unwrap_or(0)))
     }
 

@@ -10,8 +10,11 @@
 
 mod probe;
 mod sending;
+#[cfg(test)]
+mod tests;
 mod track;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +27,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use self::probe::Probe;
-use self::track::{Doubt, Track};
+use self::track::Track;
 use super::clock::{Clocks, boottime};
 use super::sink_view::SinkView;
 use crate::alerts::{AlertEvent, Alerts};
@@ -36,6 +39,8 @@ use crate::sinks::{History, Sink, SinkError};
 const UNKNOWN_TIME_PAUSE: Duration = Duration::from_secs(1);
 /// The live lane opens when more than so many batches wait.
 const LANE_BATCHES: u64 = 2;
+/// After so many losses of one batch in a row it is given up. More than two: a server may be killed twice, and nobody notice.
+const LOSSES_MAX: u32 = 3;
 /// Dead letters of one backend are announced once in this time.
 const LETTERS_EPISODE: Duration = Duration::from_secs(3600);
 
@@ -80,12 +85,16 @@ pub struct Delivering {
     tracks: Vec<Track>,
     /// Points in one request at most, once a request was too large.
     largest: usize,
+    /// So many points are looked at together at least.
+    together: usize,
     /// Something was accepted since the start or the last failure.
     delivers: bool,
     /// When dead letters were last announced.
     letters_told: Option<Monotonic>,
     /// While the server may be down.
     probe: Option<Probe>,
+    /// Dead letters that were sent again, by number: when, and whether the server said that it took them.
+    letters_sent: BTreeMap<u64, (Monotonic, bool)>,
 }
 
 /// What came of looking at one track.
@@ -125,9 +134,11 @@ impl Delivering {
             delivery,
             tracks: Vec::new(),
             largest: usize::MAX,
+            together: sending::TOGETHER,
             delivers: false,
             letters_told: None,
             probe: None,
+            letters_sent: BTreeMap::new(),
         }
     }
 
@@ -175,8 +186,9 @@ impl Delivering {
 
     /// Takes up where the last run ended.
     async fn begin(&mut self) -> Result<(), Gone> {
-        let doubt = if self.asks() { Doubt::SinceStart } else { Doubt::None };
         let queue = self.parts.journal.queue(self.parts.view.name, None).await?;
+        // An earlier run may have sent any of it.
+        let doubt = self.asks().then_some(queue.end);
         self.tracks.push(Track::new(None, doubt));
         self.tracks.extend(queue.island.map(|begin| Track::new(Some(begin), doubt)));
         Ok(())
@@ -212,7 +224,12 @@ impl Delivering {
         let Some(track) = self.tracks.get(index) else {
             return Ok(Step::Wait { time: Duration::MAX, left: 0 });
         };
-        let queue = self.parts.journal.queue(self.parts.view.name, track.position()).await?;
+        let mut queue = self.parts.journal.queue(self.parts.view.name, track.position()).await?;
+        let lane = self.tracks.get(index + 1).and_then(|lane| lane.begin);
+        if lane.is_some_and(|begin| queue.range.start >= begin) {
+            // All before the lane is sent; what follows is the lane's, sent or not.
+            queue.range.end = queue.range.start;
+        }
         if self.keep_lane(index, &queue).await? {
             return Ok(Step::Sent);
         }
@@ -228,7 +245,7 @@ impl Delivering {
         let backlog = Backlog { waiting: queue.range.end - queue.range.start, oldest };
         let wait = match self.delivery.poll(now, backlog, flushing) {
             Next::Send { .. } if !until_answerable.is_zero() => until_answerable,
-            Next::Send { max } if self.send(index, queue.range.start, max.min(self.largest)).await? => {
+            Next::Send { max } if self.send(index, queue.range.start, max).await? => {
                 return Ok(Step::Sent);
             }
             Next::Send { .. } => {
@@ -252,17 +269,21 @@ impl Delivering {
         }
         let batch = self.parts.policy.batch_size as u64;
         let is_last = index + 1 == self.tracks.len();
-        let track = &self.tracks[index];
-        let is_sure = track.doubt == Doubt::None && (index == 0 || track.unconfirmed.is_empty());
         let is_long = queue.range.end - queue.range.start > LANE_BATCHES * batch;
-        if !(is_last && is_sure && is_long && self.delivers && self.parts.history == History::AnyOrder) {
+        if !(is_last && is_long && self.delivers && self.parts.history == History::AnyOrder) {
             return Ok(false);
         }
         let begin = queue.end - batch;
         let opened = self.parts.journal.open_island(self.parts.view.name, begin).await?;
         if opened {
-            self.tracks.truncate(1);
-            self.tracks.push(Track::new(Some(begin), Doubt::None));
+            let doubt = self.tracks[index].doubt.filter(|end| *end > begin);
+            // What the old lane has sent and not settled, the track from the cursor will come to.
+            if let Some(old) = (index > 0).then(|| self.tracks.remove(index))
+                && let Some(end) = old.unconfirmed.back().map(|batch| batch.range.end).max(old.doubt)
+            {
+                self.tracks[0].doubt_before(end.min(begin));
+            }
+            self.tracks.push(Track::new(Some(begin), doubt));
         }
         Ok(opened)
     }
@@ -271,8 +292,9 @@ impl Delivering {
         if self.delivery.consecutive_failures() > 0 {
             return Duration::MAX;
         }
-        let oldest = self.tracks.iter().filter_map(|track| track.unconfirmed.front());
-        let until = oldest.map(|batch| (batch.sent_at + self.parts.settle).since(boottime()));
+        let oldest = self.tracks.iter().filter_map(|track| track.unconfirmed.front().map(|batch| batch.sent_at));
+        let letters = self.letters_sent.values().map(|(sent_at, _)| *sent_at);
+        let until = oldest.chain(letters).map(|sent_at| (sent_at + self.parts.settle).since(boottime()));
         until.min().unwrap_or(Duration::MAX)
     }
 
@@ -293,13 +315,19 @@ impl Delivering {
         let Some(batch) = track.unconfirmed.front().filter(|batch| is_due(batch) && !backing_off) else {
             return Ok(false);
         };
-        match self.parts.sink.held(std::slice::from_ref(&batch.last)).await {
-            Ok(None) => {}
-            Ok(Some(held)) if held.contains(&true) => {}
-            Ok(Some(_)) if track.lost_before.is_some_and(|end| batch.range.end <= end) => {
-                return self.give_up(index).await.map(|()| true);
+        let mut stays = Ok(true);
+        for witness in &batch.witnesses {
+            let held = self.parts.sink.held(std::slice::from_ref(witness)).await;
+            stays = held.map(|held| held.is_none_or(|held| held.contains(&true)));
+            if stays != Ok(true) {
+                break;
             }
-            Ok(Some(_)) => {
+        }
+        match stays {
+            Ok(true) => {}
+            Ok(false) if track.losses + 1 >= LOSSES_MAX => return self.give_up(index).await,
+            Ok(false) => {
+                track.losses += 1;
                 warn!(backend = self.parts.view.name, "has lost points that it had accepted; they are sent again");
                 track.start_again();
                 return Ok(false);
@@ -309,6 +337,7 @@ impl Delivering {
                 return Ok(false);
             }
         }
+        track.losses = 0;
         if let Some(batch) = track.unconfirmed.pop_front() {
             let verdict = Verdict { delivered: batch.delivered, superseded: 0, refused: batch.refused };
             self.parts.journal.settle(self.parts.view.name, batch.range, verdict).await?;
@@ -319,22 +348,39 @@ impl Delivering {
         Ok(true)
     }
 
-    /// A server that twice did not keep a batch, without a failure that would explain it, does not want it.
-    async fn give_up(&mut self, index: usize) -> Result<(), Gone> {
-        let Some(batch) = self.tracks[index].unconfirmed.pop_front() else { return Ok(()) };
+    /// A server that did not keep a batch again and again, without a failure that would explain it, does not want it: what it does not
+    /// have of it becomes dead letters. Whether it could be asked.
+    async fn give_up(&mut self, index: usize) -> Result<bool, Gone> {
         let name = self.parts.view.name;
+        let Some(range) = self.tracks[index].unconfirmed.front().map(|batch| batch.range.clone()) else {
+            return Ok(false);
+        };
+        let count = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        let points = self.parts.journal.read(name, Some(range.start), count).await?.points;
+        let held = match self.parts.sink.held(&points).await {
+            Ok(held) => held.unwrap_or_default(),
+            Err(failure) => {
+                self.fail(&failure);
+                return Ok(false);
+            }
+        };
+        let Some(batch) = self.tracks[index].unconfirmed.pop_front() else { return Ok(false) };
+        // The next one is sent once more before it is given up.
+        self.tracks[index].losses = LOSSES_MAX - 2;
         let reason = "accepted and not kept: outside the server's retention, or ahead of its clock?";
         let text = format!(
-            "{name} accepts points and does not keep them: {} of them, up to {}; outside its retention, or ahead of its clock?",
-            batch.delivered, batch.last.at
+            "{name} accepts points and does not keep them: {} in a row; outside its retention, or ahead of its clock?",
+            points.len() - held.iter().filter(|held| **held).count(),
         );
         error!("{text}");
         self.event(Severity::Error, text);
-        let count = usize::try_from(batch.range.end - batch.range.start).unwrap_or(usize::MAX);
-        let points = self.parts.journal.read(name, Some(batch.range.start), count).await?.points;
-        let refused = points.into_iter().map(|point| (point, reason.to_owned())).collect();
-        let verdict = Verdict { delivered: 0, superseded: 0, refused };
-        self.parts.journal.settle(name, batch.range, verdict).await
+        let is_missing = |at: usize| held.get(at) != Some(&true);
+        let missing = points.into_iter().enumerate().filter(|(at, _)| is_missing(*at));
+        let refused: Vec<_> = missing.map(|(_, point)| (point, reason.to_owned())).collect();
+        let delivered = (count - refused.len()) as u64;
+        let verdict = Verdict { delivered, superseded: 0, refused };
+        self.parts.journal.settle(name, batch.range, verdict).await?;
+        Ok(true)
     }
 
     fn succeed(&mut self) {
@@ -365,7 +411,7 @@ impl Delivering {
         if self.probe.is_none() && matches!(failure, SinkError::Retry { .. }) {
             self.probe = self.parts.sink.address().map(Probe::new);
         }
-        self.tracks.iter_mut().for_each(|track| track.lost_before = None);
+        self.tracks.iter_mut().for_each(|track| track.losses = 0);
         let clock = self.parts.clocks.read();
         let now = clock.now;
         let alert = self.delivery.failed(now, &failure.failure(), jitter(now));

@@ -5,44 +5,63 @@ use filamentbox_core::event::Severity;
 use filamentbox_core::sample::Point;
 use tracing::{debug, warn};
 
-use super::track::{Doubt, Unconfirmed};
+use super::track::{Unconfirmed, VISIBLE};
 use super::{Delivering, LETTERS_EPISODE};
-use crate::journal::{Batch, Chosen, Gone, Verdict};
+use crate::journal::{Batch, Chosen, Gone, Letter, Verdict};
 use crate::runtime::clock::boottime;
 use crate::sinks::{History, SinkError};
 
 /// Dead letters that are sent again in one go.
 const LETTERS_AT_ONCE: u64 = 100;
+/// So many points are looked at together at least, even if each request has fewer: a bad one is only found beside a good one.
+pub(super) const TOGETHER: usize = 16;
+/// When all of them are refused, more are looked at, up to so many.
+const TOGETHER_MAX: usize = 10_000;
 
 /// What became of a batch.
 struct Written {
     /// So many of its points, from the front, are decided.
     decided: usize,
+    /// Something was sent.
+    sent: bool,
     /// Those that were refused.
     refused: Vec<(Point, String)>,
     /// Why the rest is not decided.
     failure: Option<SinkError>,
-    /// The newest that was written: by it will be seen whether they stay.
-    last: Option<Point>,
+    /// The oldest and the newest that were written: a server may keep the newer ones of a batch only.
+    witnesses: Vec<Point>,
+}
+
+impl Written {
+    fn nothing(sent: bool, failure: SinkError) -> Self {
+        Self { decided: 0, sent, refused: Vec::new(), failure: Some(failure), witnesses: Vec::new() }
+    }
+}
+
+/// What became of a dead letter that was sent again.
+enum LetterSent {
+    Delivered,
+    Refused(String),
 }
 
 impl Delivering {
-    /// Sends the oldest waiting points of a track, from number `start` on. `false` when nothing could be sent now.
-    pub(super) async fn send(&mut self, index: usize, start: u64, max: usize) -> Result<bool, Gone> {
+    /// Sends the points of a track that wait at `from`. `false` when nothing could be sent now.
+    pub(super) async fn send(&mut self, index: usize, from: u64, max: usize) -> Result<bool, Gone> {
         if self.parts.history == History::LatestOnly {
             return self.send_latest().await;
         }
-        let from = self.tracks[index].position();
+        let largest = max.min(self.largest);
+        let max = max.max(self.together);
         let (name, journal) = (self.parts.view.name, self.parts.journal.clone());
         let ahead = self.tracks[index].ahead.take();
-        let Batch { points, range } =
-            match ahead.filter(|batch| batch.range.start == start && batch.points.len() <= max) {
-                Some(batch) => batch,
-                None => journal.read(name, from, max).await?,
-            };
+        let Batch { points, range } = match ahead.filter(|batch| batch.range.start == from && batch.points.len() <= max)
+        {
+            Some(batch) => batch,
+            None => journal.read(name, Some(from), max).await?,
+        };
         if points.is_empty() {
             // What waits has no time yet: the wall clock is not known. Or there was only a hole.
-            return Ok(from.unwrap_or(range.start) != range.start);
+            return Ok(range.start > from);
         }
         let now = self.parts.clocks.read().now;
         let count = points.len();
@@ -53,7 +72,7 @@ impl Delivering {
                 false => None,
             }
         };
-        let (written, ahead) = tokio::join!(self.write(index, points, range.end), next);
+        let (written, ahead) = tokio::join!(self.write(index, points, range.end, largest), next);
         self.tracks[index].ahead = ahead;
         let decided = range.start..range.start + written.decided as u64;
         debug!(backend = self.parts.view.name, points = written.decided, "accepted");
@@ -63,24 +82,24 @@ impl Delivering {
             let delivered = (written.decided - written.refused.len()) as u64;
             self.announce_letters(&written.refused);
             let refused = written.refused;
-            match written.last.filter(|_| !self.parts.settle.is_zero()) {
-                None => {
-                    let verdict = Verdict { delivered, superseded: 0, refused };
-                    self.parts.journal.settle(self.parts.view.name, decided, verdict).await?;
-                }
-                Some(last) => self.tracks[index].unconfirmed.push_back(Unconfirmed {
-                    range: decided,
-                    delivered,
-                    refused,
-                    last,
-                    sent_at: boottime(),
-                }),
+            let witnesses = written.witnesses;
+            // What was sent before is settled before.
+            if self.parts.settle.is_zero() || witnesses.is_empty() && self.tracks[index].unconfirmed.is_empty() {
+                let verdict = Verdict { delivered, superseded: 0, refused };
+                self.parts.journal.settle(self.parts.view.name, decided, verdict).await?;
+            } else {
+                let sent_at = boottime();
+                let batch = Unconfirmed { range: decided, delivered, refused, witnesses, sent_at };
+                self.tracks[index].unconfirmed.push_back(batch);
             }
         }
         match written.failure {
-            None => self.succeed(),
+            None => {
+                self.together = TOGETHER;
+                self.succeed();
+            }
             Some(failure) => {
-                if self.asks() {
+                if self.asks() && written.sent {
                     self.tracks[index].doubt_before(range.end);
                 }
                 self.fail(&failure);
@@ -91,18 +110,18 @@ impl Delivering {
     }
 
     /// Writes those of `points` (the batch that ends at `end`) that the server does not have.
-    async fn write(&mut self, index: usize, points: Vec<Point>, end: u64) -> Written {
+    async fn write(&mut self, index: usize, points: Vec<Point>, end: u64, largest: usize) -> Written {
         // The indices of those that are written.
         let mut missing: Vec<usize> = (0..points.len()).collect();
-        if self.tracks[index].doubt != Doubt::None {
+        if self.tracks[index].doubt.is_some() {
             match self.parts.sink.held(&points).await {
                 Ok(held) => {
                     let held = held.unwrap_or_default();
                     missing.retain(|index| held.get(*index) != Some(&true));
-                    self.tracks[index].doubt_asked(end, missing.len() < points.len());
+                    self.tracks[index].asked_before(end);
                 }
                 Err(failure) => {
-                    return Written { decided: 0, refused: Vec::new(), failure: Some(failure), last: None };
+                    return Written::nothing(false, failure);
                 }
             }
         }
@@ -111,27 +130,45 @@ impl Delivering {
             false => missing.iter().map(|index| points[*index].clone()).collect(),
         };
         let to_write = if missing.len() == points.len() { &points } else { &to_write };
-        let (bisection, mut failure) = self.divide(to_write).await;
-        if bisection.largest() < self.largest {
+        let (bisection, mut failure) = self.divide(to_write, largest).await;
+        if bisection.largest() < largest {
             self.largest = bisection.largest();
         }
-        let outcome = bisection.outcome();
+        let mut outcome = bisection.outcome();
+        // A request that was refused may be there in part, and in order that part is refused when it comes again.
+        if self.parts.history == History::InOrder && !outcome.refused.is_empty() {
+            let refused: Vec<Point> = outcome.refused.iter().map(|refused| to_write[refused.index].clone()).collect();
+            match self.parts.sink.held(&refused).await {
+                Ok(held) => {
+                    let mut held = held.unwrap_or_default().into_iter();
+                    outcome.refused.retain(|_| held.next() != Some(true));
+                }
+                Err(failure) => {
+                    return Written::nothing(true, failure);
+                }
+            }
+        }
         if let Some(reason) = outcome.hopeless.filter(|_| failure.is_none()) {
+            self.together = (points.len() * 4).clamp(TOGETHER, TOGETHER_MAX);
             failure = Some(SinkError::Rejected { reason, lasting: false });
         }
         let decided = missing.get(outcome.decided).copied().unwrap_or(points.len());
-        // Without one that was written, the last of all shows whether they stay.
         let is_refused = |at: usize| outcome.refused.iter().any(|refused| refused.index == at);
-        let written = (0..outcome.decided).rev().find(|at| !is_refused(*at)).map(|at| &to_write[at]);
-        let last = written.or(points[..decided].last().filter(|_| missing.len() < points.len())).cloned();
+        let mut written = (0..outcome.decided).filter(|at| !is_refused(*at)).map(|at| &to_write[at]);
+        let oldest = written.next();
+        let mut witnesses: Vec<Point> = oldest.into_iter().chain(written.next_back()).cloned().collect();
+        if witnesses.is_empty() && missing.len() < points.len() {
+            // Without one that was written, the last of all shows whether they stay.
+            witnesses.extend(points[..decided].last().cloned());
+        }
         let refused = outcome.refused.into_iter().map(|refused| (to_write[refused.index].clone(), refused.reason));
-        Written { decided, refused: refused.collect(), failure, last }
+        Written { decided, sent: true, refused: refused.collect(), failure, witnesses }
     }
 
     /// Sends `points` in as few requests as it takes to know which ones the server refuses.
-    async fn divide(&mut self, points: &[Point]) -> (Bisection, Option<SinkError>) {
+    async fn divide(&mut self, points: &[Point], largest: usize) -> (Bisection, Option<SinkError>) {
         let order = if self.parts.history == History::AnyOrder { Order::Any } else { Order::OldestFirst };
-        let mut bisection = Bisection::new(points.len(), order);
+        let mut bisection = Bisection::new(points.len(), order).limited(largest);
         while let Some(range) = bisection.next_request() {
             match self.parts.sink.write(&points[range]).await {
                 Ok(()) => bisection.accepted(),
@@ -149,10 +186,11 @@ impl Delivering {
     /// For a backend that has one value a series: the newest point of each box, unless it is no longer "now".
     async fn send_latest(&mut self) -> Result<bool, Gone> {
         let name = self.parts.view.name;
-        let Batch { points, range } = self.parts.journal.newest(name).await?;
-        let newest = points.iter().map(|point| point.at).max();
+        let Batch { mut points, range } = self.parts.journal.newest(name).await?;
         let oldest_allowed = self.parts.clocks.read().wall.map(|wall| wall.before(self.parts.latest_max_age));
-        if newest.is_none() || newest < oldest_allowed {
+        // A box may be silent while the others are not.
+        points.retain(|point| Some(point.at) >= oldest_allowed);
+        if points.is_empty() {
             return Ok(false);
         }
         match self.parts.sink.write(&points).await {
@@ -176,18 +214,62 @@ impl Delivering {
         let name = self.parts.view.name;
         let chosen = Chosen { sink: Some(name.to_owned()), id: None };
         let letters = self.parts.journal.letters(chosen, true, LETTERS_AT_ONCE).await?;
+        let mut any = false;
         for letter in &letters {
-            let refused = match self.parts.sink.write(std::slice::from_ref(&letter.point)).await {
-                Ok(()) => None,
-                Err(failure @ (SinkError::Retry { .. } | SinkError::Misconfigured { .. })) => {
+            let refused = match self.send_letter(letter).await {
+                Ok(None) => continue,
+                Ok(Some(LetterSent::Delivered)) => None,
+                Ok(Some(LetterSent::Refused(reason))) => Some(reason),
+                Err(failure) => {
                     self.fail(&failure);
                     return Ok(false);
                 }
-                Err(refused) => Some(refused.to_string()),
             };
+            any = true;
+            self.letters_sent.remove(&letter.id);
             self.parts.journal.letter_sent(letter.id, name, refused).await?;
         }
-        Ok(!letters.is_empty())
+        Ok(any)
+    }
+
+    /// Sends a dead letter again, or sees what became of it. `None` when that will be seen later.
+    async fn send_letter(&mut self, letter: &Letter) -> Result<Option<LetterSent>, SinkError> {
+        let point = std::slice::from_ref(&letter.point);
+        let sent = self.letters_sent.get(&letter.id).copied();
+        if sent.is_some_and(|(sent_at, _)| sent_at + self.parts.settle.max(VISIBLE) > boottime()) {
+            return Ok(None);
+        }
+        if self.asks() {
+            match self.parts.sink.held(point).await?.as_deref() {
+                Some([true]) if sent.is_some() || self.parts.settle.is_zero() => {
+                    return Ok(Some(LetterSent::Delivered));
+                }
+                // It may have arrived just now.
+                Some([true]) => {
+                    self.letters_sent.insert(letter.id, (boottime(), true));
+                    return Ok(None);
+                }
+                None if sent.is_some_and(|(_, accepted)| accepted) => return Ok(Some(LetterSent::Delivered)),
+                Some(_) if sent.is_some_and(|(_, accepted)| accepted) => {
+                    return Ok(Some(LetterSent::Refused("accepted and not kept".to_owned())));
+                }
+                _ => {}
+            }
+        }
+        match self.parts.sink.write(point).await {
+            Ok(()) if self.parts.settle.is_zero() => Ok(Some(LetterSent::Delivered)),
+            Ok(()) => {
+                self.letters_sent.insert(letter.id, (boottime(), true));
+                Ok(None)
+            }
+            Err(failure @ (SinkError::Retry { .. } | SinkError::Misconfigured { .. })) => {
+                if self.asks() {
+                    self.letters_sent.insert(letter.id, (boottime(), false));
+                }
+                Err(failure)
+            }
+            Err(refused) => Ok(Some(LetterSent::Refused(refused.to_string()))),
+        }
     }
 
     /// Once an episode, not once a point.

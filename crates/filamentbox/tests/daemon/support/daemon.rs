@@ -96,13 +96,18 @@ impl Daemon {
     }
 
     fn start_until(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> &mut Self {
+        self.spawn();
+        let log = self.folder().join("log");
+        wait_until(&format!("{what} (log: {})", log.display()), || self.status().is_some_and(|status| is_so(&status)));
+        self
+    }
+
+    /// Starts the daemon and waits for nothing.
+    pub(crate) fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder().join("log")).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
         let child = self.run().stdout(log).stderr(errors).spawn().expect("the binary starts");
         self.child = Some(child);
-        let log = self.folder().join("log");
-        wait_until(&format!("{what} (log: {})", log.display()), || self.status().is_some_and(|status| is_so(&status)));
-        self
     }
 
     /// Runs the daemon to its end, for starts that must fail.

@@ -8,11 +8,13 @@
 
 mod daemon;
 mod faults;
+mod proxy;
 mod recorder;
 mod servers;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
+pub(crate) use proxy::{FAULTS, Proxy, Spoil};
 pub(crate) use recorder::{Authority, Manner, Recorder};
 pub(crate) use servers::{
     InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PostgresServer, PrometheusServer,

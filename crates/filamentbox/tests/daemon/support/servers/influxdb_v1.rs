@@ -115,6 +115,12 @@ impl Server for InfluxServer {
         self.select("/.*/")
     }
 
+    fn times(&self, measurement: &str) -> Vec<i64> {
+        let answer = self.query(&format!("SELECT temperature_c FROM \"{measurement}\""));
+        let rows = answer["results"][0]["series"][0]["values"].as_array().cloned().unwrap_or_default();
+        rows.iter().map(|row| row[0].as_i64().expect("a time")).collect()
+    }
+
     fn points(&self, measurement: &str) -> Vec<Stored> {
         let name = measurement.replace('\\', "\\\\").replace('"', "\\\"");
         self.select(&format!("\"{name}\"")).into_iter().map(|(_, stored)| stored).collect()

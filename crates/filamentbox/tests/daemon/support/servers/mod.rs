@@ -78,6 +78,11 @@ pub(crate) trait Server {
         self.all_points().into_iter().filter(|(name, _)| name == measurement).map(|(_, stored)| stored).collect()
     }
 
+    /// The times of all points of a measurement, in milliseconds; twice what is stored twice.
+    fn times(&self, measurement: &str) -> Vec<i64> {
+        self.points(measurement).iter().map(|point| point.ms).collect()
+    }
+
     /// SIGKILL: what it had not written is gone.
     fn kill(&mut self);
 

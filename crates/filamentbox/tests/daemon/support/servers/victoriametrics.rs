@@ -21,18 +21,19 @@ impl VictoriaServer {
         let lines = body.lines().filter(|line| line.starts_with("vm_rows_invalid_total{type=\"influx\"}"));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
     }
-}
 
-impl VictoriaServer {
     /// Every metric as it is, by Prometheus' query language.
     pub(crate) fn metrics(&self) -> Vec<super::prometheus::Metric> {
         self.process.request("GET", "/internal/force_flush");
         super::prometheus::metrics(self.process.address)
     }
-}
 
-impl Server for VictoriaServer {
-    fn start() -> Option<Self> {
+    /// One without deduplication: what arrives twice is there twice.
+    pub(crate) fn start_doubling() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(further: &[&str]) -> Option<Self> {
         if !is_installed("victoria-metrics") {
             return None;
         }
@@ -43,12 +44,29 @@ impl Server for VictoriaServer {
             "-retentionPeriod=100y".to_owned(),
             "-selfScrapeInterval=0".to_owned(),
             "-search.latencyOffset=0s".to_owned(),
-            "-dedup.minScrapeInterval=1ms".to_owned(),
             format!("-httpAuth.username={USERNAME}"),
             format!("-httpAuth.password={PASSWORD}"),
         ];
+        process.arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
         process.start();
         Some(Self { process })
+    }
+}
+
+impl Server for VictoriaServer {
+    fn start() -> Option<Self> {
+        Self::start_with(&["-dedup.minScrapeInterval=1ms"])
+    }
+
+    /// As they are on disk.
+    fn times(&self, measurement: &str) -> Vec<i64> {
+        self.process.request("GET", "/internal/force_flush");
+        let path = format!("/api/v1/export?reduce_mem_usage=1&match[]={measurement}_temperature_c");
+        let (status, body) = self.process.request("GET", &path);
+        assert_eq!(status, 200, "{body}");
+        let blocks = body.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let times = |block: Value| block["timestamps"].as_array().cloned().expect("times");
+        blocks.flat_map(times).map(|at| at.as_i64().expect("a time")).collect()
     }
 
     fn kill(&mut self) {

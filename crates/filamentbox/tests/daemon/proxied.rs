@@ -1,0 +1,206 @@
+//! Real servers behind a connection that breaks in every way: everything arrives, and nothing twice.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use filamentbox::journal;
+use filamentbox::runtime::clock::Clocks;
+use filamentbox_core::config::{Durability, RequireSync};
+use filamentbox_core::physics::SplitMix64;
+use filamentbox_core::sample::{BoxName, Measurement, Sample};
+use filamentbox_core::time::UnixTime;
+use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
+
+use crate::keeping::{assert_balanced, millis, take_samples, totals};
+use crate::support::{Daemon, FAULTS, InfluxServer, Proxy, Server, Spoil, VictoriaServer, wait_until};
+
+type Start = fn() -> Option<Box<dyn Server>>;
+
+/// The backends that store a point once, however often it arrives; and VictoriaMetrics without and with its deduplication.
+const KINDS: [(&str, Start); 3] = [
+    ("influxdb_v1", || InfluxServer::start().map(|server| Box::new(server) as Box<dyn Server>)),
+    ("victoriametrics", || VictoriaServer::start_doubling().map(|server| Box::new(server) as Box<dyn Server>)),
+    ("victoriametrics", || VictoriaServer::start().map(|server| Box::new(server) as Box<dyn Server>)),
+];
+
+fn is_soak() -> bool {
+    std::env::var_os("FILAMENTBOX_SOAK").is_some()
+}
+
+/// A daemon that reaches `server` through a proxy.
+fn behind_a_proxy(name: &str, server: &dyn Server) -> (Daemon, Proxy) {
+    let proxy = Proxy::start(&server.url());
+    let mut daemon = Daemon::new();
+    for (key, value) in server.settings() {
+        let is_url = key.ends_with(".url");
+        daemon.set(&key, if is_url { proxy.url() } else { value }.as_str());
+    }
+    daemon
+        .set("database.type", name)
+        .set("data_collection.flush_interval", "1")
+        .set("retry.backoff_base", "0.1")
+        .set("retry.backoff_max", "1");
+    (daemon, proxy)
+}
+
+/// Asserts that `server` has exactly the history, each sample once.
+#[track_caller]
+fn assert_same_times(daemon: &Daemon, server: &dyn Server, name: &str) {
+    let expected: Vec<i64> = daemon.history().iter().map(millis).collect();
+    // What has just arrived may take a moment to be found.
+    wait_until(&format!("{name} shows everything"), || server.times("environment").len() >= expected.len());
+    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+    for at in server.times("environment") {
+        *counts.entry(at).or_default() += 1;
+    }
+    let missing = expected.iter().filter(|at| !counts.contains_key(at)).count();
+    let twice = counts.values().filter(|count| **count > 1).count();
+    println!("{name}: {} samples, {} stored, {missing} missing, {twice} twice", expected.len(), counts.len());
+    assert_eq!((missing, twice, counts.len()), (0, 0, expected.len()), "{name}");
+}
+
+fn drained(daemon: &Daemon, name: &str) {
+    let goal = totals(daemon, name)["sampled"].as_u64().expect("a number");
+    wait_until(&format!("{name} has everything"), || {
+        totals(daemon, name)["delivered"].as_u64().expect("a number") >= goal
+    });
+    assert_balanced(&totals(daemon, name), name);
+    assert_eq!(totals(daemon, name)["dead_letter"], 0, "{name}");
+}
+
+/// Each fault in turn, then faults by chance, then none.
+fn spoil(name: &str, start: Start, rounds: usize, by_chance: u64) {
+    let Some(server) = start() else { return };
+    let (mut daemon, proxy) = behind_a_proxy(name, &*server);
+    daemon.start();
+    for fault in FAULTS.iter().cycle().take(FAULTS.len() * rounds) {
+        let goal = proxy.spoilt() + 1;
+        proxy.spoil(*fault);
+        wait_until(&format!("{name}: {fault:?}"), || proxy.spoilt() >= goal);
+        take_samples(&daemon, 1);
+        proxy.spoil(Spoil::Pass);
+        take_samples(&daemon, 1);
+    }
+    let mut chance = SplitMix64::new(7);
+    let goal = proxy.spoilt() + by_chance;
+    proxy.spoil_each(move || match (chance.next_unit() * 12.0) as usize {
+        // A black hole by chance would wait for the client's patience.
+        number if number < FAULTS.len() && ![Spoil::Refuse, Spoil::BlackHole].contains(&FAULTS[number]) => {
+            FAULTS[number]
+        }
+        _ => Spoil::Pass,
+    });
+    wait_until(&format!("{name}: faults by chance"), || proxy.spoilt() >= goal);
+    proxy.spoil(Spoil::Pass);
+    take_samples(&daemon, 2);
+    drained(&daemon, name);
+    assert!(daemon.stop().success());
+    assert_same_times(&daemon, &*server, name);
+}
+
+#[test]
+fn a_spoilt_connection_loses_and_doubles_nothing() {
+    std::thread::scope(|scope| {
+        for (name, start) in &KINDS[..2] {
+            scope.spawn(|| spoil(name, *start, 1, 6));
+        }
+    });
+}
+
+#[test]
+fn soak_of_spoilt_connections() {
+    if !is_soak() {
+        eprintln!("SKIPPED: minutes of spoilt connections are part of `make soak` (FILAMENTBOX_SOAK=1)");
+        return;
+    }
+    for (name, start) in KINDS {
+        spoil(name, start, 8, 200);
+    }
+}
+
+/// A journal with `count` samples that `sink` does not have.
+fn fill(path: &Path, sink: &str, count: i64) {
+    let clocks = Arc::new(Clocks::real(RequireSync::No));
+    let options = journal::Options {
+        path: path.to_owned(),
+        crash_log_dir: None,
+        durability: Durability::Minute,
+        queue_max_size: 20_000,
+        max_batches: 50_000,
+        retention: Duration::from_secs(30 * 86_400),
+        max_bytes: 64_000_000,
+        sinks: vec![sink.to_owned()],
+        batch_size: 5000,
+        clocks: clocks.clone(),
+    };
+    let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
+    let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let start_ms = clocks.read().wall.expect("a clock").millis() - count * 1000;
+    for index in 0..count {
+        let swing = (index as f64 / 500.0).sin();
+        intake.sample(Sample {
+            box_name: BoxName::main(),
+            taken_at: clocks.read().now,
+            wall: Some(UnixTime::from_millis(start_ms + index * 1000)),
+            measurement: Measurement {
+                temperature: Celsius::new(21.0 + swing).expect("in range"),
+                humidity: RelativeHumidity::new(12.0 + 2.0 * swing).expect("in range"),
+                pressure: Hectopascal::new(1000.0 + swing),
+            },
+            heater_on: false,
+            fan_on: false,
+        });
+        if index % 5000 == 4999 {
+            // Lets the journal take in what is queued.
+            runtime.block_on(handle.statistics()).expect("it answers");
+        }
+    }
+    runtime.block_on(handle.stop());
+    thread.join().expect("the journal's thread");
+}
+
+/// Three of ten answers are lost while a backlog is sent.
+fn replay(name: &str, start: Start, count: i64, batch_size: i64) {
+    let Some(server) = start() else { return };
+    let (mut daemon, proxy) = behind_a_proxy(name, &*server);
+    daemon.set("data_collection.batch_size", &batch_size.to_string()).set("data_collection.read_interval", "1");
+    fill(&daemon.folder().join("journal.db"), name, count);
+    let mut chance = SplitMix64::new(11);
+    proxy.spoil_each(move || if chance.next_unit() < 0.3 { Spoil::DropAnswer } else { Spoil::Pass });
+    daemon.start();
+    // A server that is asked after each lost answer takes its time.
+    let begun = Instant::now();
+    while totals(&daemon, name)["waiting"].as_u64().expect("a number") > 100 {
+        assert!(begun.elapsed() < Duration::from_secs(900), "{name}: {}", totals(&daemon, name));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    println!("{name}: {} answers dropped", proxy.spoilt());
+    proxy.spoil(Spoil::Pass);
+    drained(&daemon, name);
+    assert!(daemon.stop().success());
+    assert_same_times(&daemon, &*server, name);
+}
+
+/// VictoriaMetrics is asked before anything is sent again, so it does well without deduplication too; what is promised is 1 ms.
+#[test]
+fn a_replay_that_loses_three_answers_of_ten_stores_every_point_once() {
+    std::thread::scope(|scope| {
+        scope.spawn(|| replay(KINDS[0].0, KINDS[0].1, 100_000, 2_500));
+        scope.spawn(|| replay(KINDS[2].0, KINDS[2].1, 15_000, 3_000));
+    });
+}
+
+#[test]
+fn soak_of_a_replay_that_loses_three_answers_of_ten() {
+    if !is_soak() {
+        eprintln!("SKIPPED: 100,000 points to every server are part of `make soak` (FILAMENTBOX_SOAK=1)");
+        return;
+    }
+    for (name, start) in KINDS {
+        replay(name, start, 100_000, 1_000);
+    }
+}
