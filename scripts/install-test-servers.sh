@@ -6,6 +6,7 @@ packages=()
 command -v influxd >/dev/null || packages+=(influxdb)
 command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
 command -v pgrep >/dev/null || packages+=(procps)
+command -v strace >/dev/null || packages+=(strace)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 # The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.
 if [ "$(uname -m)" = x86_64 ]; then

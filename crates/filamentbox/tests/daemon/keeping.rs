@@ -20,7 +20,7 @@ fn traced(daemon: &Daemon) -> Vec<(String, String)> {
 /// Asserts that the history holds every traced reading once and in order, but for those that a kill caught between the
 /// sensor and the journal: at most one for each kill.
 #[track_caller]
-fn assert_complete(daemon: &Daemon, kills: usize) {
+pub(crate) fn assert_complete(daemon: &Daemon, kills: usize) {
     let kept: Vec<(String, String)> = daemon
         .history()
         .iter()
@@ -43,7 +43,7 @@ fn assert_complete(daemon: &Daemon, kills: usize) {
 }
 
 /// Waits until `count` more samples were taken.
-fn take_samples(daemon: &Daemon, count: u64) {
+pub(crate) fn take_samples(daemon: &Daemon, count: u64) {
     let samples = || daemon.status().and_then(|status| status["journal"]["samples"].as_u64());
     let goal = samples().expect("it answers") + count;
     wait_until("samples", || samples() >= Some(goal));
