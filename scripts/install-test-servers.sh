@@ -13,6 +13,7 @@ command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 command -v faketime >/dev/null || packages+=(faketime)
 command -v pgrep >/dev/null || packages+=(procps)
+command -v strace >/dev/null || packages+=(strace)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 # The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.
 if [ "$(uname -m)" = x86_64 ]; then

@@ -44,6 +44,13 @@ impl Disk {
         self.trouble.as_ref().map(|trouble| trouble.retry_at)
     }
 
+    /// The next use tries again, however short a time ago the last one failed: there may be no later one.
+    pub(super) fn try_now(&mut self) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.retry_at = Monotonic::ZERO;
+        }
+    }
+
     /// What the disk said.
     pub(super) fn error(&self) -> Option<&str> {
         self.trouble.as_ref().map(|trouble| trouble.text.as_str())

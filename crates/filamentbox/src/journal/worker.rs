@@ -274,6 +274,7 @@ impl Worker {
     pub(super) fn finish(&mut self) {
         let clock = self.take_in();
         self.report_news();
+        self.disk.try_now();
         let written = self.commit(&clock, true);
         self.report_news();
         self.disk.close();

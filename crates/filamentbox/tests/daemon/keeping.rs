@@ -20,7 +20,7 @@ fn traced(daemon: &Daemon) -> Vec<(String, String)> {
 /// Asserts that the history holds every traced reading once and in order, but for those that a kill caught between the
 /// sensor and the journal: at most one for each kill.
 #[track_caller]
-pub(super) fn assert_complete(daemon: &Daemon, kills: usize) {
+pub(crate) fn assert_complete(daemon: &Daemon, kills: usize) {
     let kept: Vec<(String, String)> = daemon
         .history()
         .iter()

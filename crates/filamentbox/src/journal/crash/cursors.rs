@@ -30,7 +30,8 @@ impl CursorFile {
         id: u64,
         cursors: impl Iterator<Item = &'a Cursor>,
     ) -> io::Result<Self> {
-        let file = replace(&place.file(EXTENSION), &text(id, 0, cursors)?)?;
+        let text = text(id, 0, cursors)?;
+        let file = replace(&place.file(EXTENSION), |file| file.write_all_at(&text, 0))?;
         Ok(Self { file, id, generation: 0 })
     }
 

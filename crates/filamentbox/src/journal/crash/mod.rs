@@ -84,15 +84,14 @@ fn is_own(metadata: &Metadata) -> bool {
     metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 
-/// Puts a new file with `content` in the place of `path`, in one step: a crash leaves the old one or the new one.
-fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
+/// Puts a new file, as `fill` fills it, in the place of `path`, in one step: a crash leaves the old one or the new one.
+fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
     let fresh = path.with_extension("new");
     let _ = std::fs::remove_file(&fresh);
     let mut options = OpenOptions::new();
     // `create_new` follows no link and takes over nobody's file.
     let file = options.write(true).create_new(true).mode(0o600).open(&fresh)?;
-    let written = std::os::unix::fs::FileExt::write_all_at(&file, content, 0);
-    written.and_then(|()| std::fs::rename(&fresh, path)).inspect_err(|_| {
+    fill(&file).and_then(|()| std::fs::rename(&fresh, path)).inspect_err(|_| {
         let _ = std::fs::remove_file(&fresh);
     })?;
     Ok(file)

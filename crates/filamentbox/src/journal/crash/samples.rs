@@ -55,12 +55,16 @@ impl SampleLog {
         slots: u64,
         open: impl Iterator<Item = (u64, &'a Sample)>,
     ) -> io::Result<Self> {
-        let file = replace(&place.file(EXTENSION), &sealed_record(id, head(id, boot)))?;
-        let log = Self { file, id, slots: slots.max(1) };
-        for (seq, sample) in open {
-            log.write(seq, sample)?;
-        }
-        Ok(log)
+        let slots = slots.max(1);
+        let file = replace(&place.file(EXTENSION), |file| {
+            file.write_all_at(&sealed_record(id, head(id, boot)), 0)?;
+            // Before it takes the old one's place: a crash during the recovery must not lose what was recovered.
+            for (seq, sample) in open {
+                write_to(file, id, slots, seq, sample)?;
+            }
+            Ok(())
+        })?;
+        Ok(Self { file, id, slots })
     }
 
     /// Writes one sample; the one `slots` numbers before it is overwritten.
@@ -68,8 +72,7 @@ impl SampleLog {
     /// # Errors
     /// The tmpfs is full.
     pub(in crate::journal) fn write(&self, seq: u64, sample: &Sample) -> io::Result<()> {
-        let record = sealed_record(self.id, record(seq, sample));
-        self.file.write_all_at(&record, (1 + seq % self.slots) * RECORD as u64)
+        write_to(&self.file, self.id, self.slots, seq, sample)
     }
 
     /// The samples of the newest unbroken run that ends the file, from `from` on. Nothing when there is no file.
@@ -91,6 +94,10 @@ impl SampleLog {
         let broken = samples.windows(2).rposition(|pair| pair[1].0 != pair[0].0 + 1);
         Some(Logged { boot, samples: samples.split_off(broken.map_or(0, |at| at + 1)) })
     }
+}
+
+fn write_to(file: &File, id: u64, slots: u64, seq: u64, sample: &Sample) -> io::Result<()> {
+    file.write_all_at(&sealed_record(id, record(seq, sample)), (1 + seq % slots) * RECORD as u64)
 }
 
 fn head(id: u64, boot: &str) -> Record {

@@ -181,7 +181,12 @@ impl Store {
     /// # Errors
     /// The file cannot be used; nothing has changed then.
     pub(super) fn open(path: &Path, id: u64, suspect: bool) -> Result<(Self, Found), OpenError> {
-        match Self::try_open(path, id, suspect) {
+        let mut opened = Self::try_open(path, id, suspect);
+        if matches!(opened, Err(Refused::Damaged)) {
+            // SQLite takes a read that the disk refuses for damage; the next one may succeed.
+            opened = Self::try_open(path, id, true);
+        }
+        match opened {
             Ok(opened) => Ok(opened),
             Err(Refused::Open(error)) => Err(error),
             Err(Refused::Sqlite(error)) => Err(unavailable(path, &error)),

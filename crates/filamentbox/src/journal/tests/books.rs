@@ -125,6 +125,28 @@ fn a_file_that_cannot_be_opened_for_a_while_is_opened_again() {
 }
 
 #[test]
+fn a_stop_tries_a_disk_that_has_just_failed_once_more() {
+    let folders = Folders::new();
+    let mut rig = Rig::open(folders.options());
+    rig.take(100);
+    let path = folders.disk.path().join("journal.db");
+    let away = folders.disk.path().join("away.db");
+    rig.worker.disk.forget_connection();
+    std::fs::rename(&path, &away).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    rig.take(100);
+    assert_eq!(rig.statistics().state, State::Failing);
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    rig.stop();
+    assert_eq!(folders.crash_files(), 0, "nothing is left in memory");
+    let mut rig = Rig::open(folders.options());
+    assert!(rig.recovery.clean);
+    assert_eq!(rig.deliver_all("a").len(), 200);
+    assert!(rig.event_texts().iter().any(|text| text.contains("disk fails")), "it is told in the end");
+}
+
+#[test]
 fn a_stop_with_a_full_disk_is_made_good_by_the_crash_log() {
     let folders = Folders::new();
     let mut rig = Rig::open(folders.options());

@@ -17,6 +17,7 @@ pub(crate) struct Daemon {
     folder: TempDir,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    before: Vec<String>,
     simulate: bool,
     child: Option<Child>,
 }
@@ -25,7 +26,8 @@ impl Daemon {
     /// A fresh folder; nothing runs yet. Readings come every quarter of a second, and are acted on at once.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut daemon = Self { folder, environment: Vec::new(), arguments: Vec::new(), simulate: true, child: None };
+        let (environment, arguments, before) = (Vec::new(), Vec::new(), Vec::new());
+        let mut daemon = Self { folder, environment, arguments, before, simulate: true, child: None };
         daemon.set("data_collection.read_interval", "0.25");
         for limit in ["min_on", "min_off"] {
             daemon.set(&format!("heating_control.{limit}"), "0");
@@ -54,6 +56,12 @@ impl Daemon {
         self
     }
 
+    /// For the next start: a program, with its arguments, that starts the daemon and does not stay in between.
+    pub(crate) fn under(&mut self, before: Vec<String>) -> &mut Self {
+        self.before = before;
+        self
+    }
+
     /// For the next start: what is really there, without `--simulate`.
     pub(crate) fn real(&mut self) -> &mut Self {
         self.simulate = false;
@@ -69,7 +77,13 @@ impl Daemon {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(BINARY);
+        self.command_under(&[])
+    }
+
+    fn command_under(&self, before: &[String]) -> Command {
+        let words = [before, &[BINARY.to_owned()]].concat();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         // The machine's own settings must not leak in.
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -78,7 +92,7 @@ impl Daemon {
     }
 
     fn run(&self) -> Command {
-        let mut command = self.command();
+        let mut command = self.command_under(&self.before);
         let trace = self.trace_path();
         command.args(["run", "--trace"]).arg(trace).args(self.simulate.then_some("--simulate"));
         command.args(&self.arguments).stdin(Stdio::null());
@@ -106,8 +120,15 @@ impl Daemon {
     pub(crate) fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder().join("log")).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
-        let child = self.run().stdout(log).stderr(errors).spawn().expect("the binary starts");
-        self.child = Some(child);
+        self.child = Some(self.run().stdout(log).stderr(errors).spawn().expect("the binary starts"));
+    }
+
+    /// Starts the daemon and waits until it ends by itself.
+    pub(crate) fn start_until_its_end(&mut self) -> ExitStatus {
+        self.spawn();
+        let child = self.child.as_mut().expect("just started");
+        wait_until("the daemon's end", || child.try_wait().expect("a child").is_some());
+        self.child.take().expect("just started").wait().expect("it has ended")
     }
 
     /// Runs the daemon to its end, for starts that must fail.
