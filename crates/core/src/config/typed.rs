@@ -136,6 +136,8 @@ pub struct Config {
     pub journal_path: String,
     /// Sealed blocks kept for backends at most.
     pub max_batches: u64,
+    /// A sample waits so long for a backend at most.
+    pub max_age: Duration,
     /// When samples reach the disk.
     pub durability: Durability,
     /// Raw samples are kept so long, rollups five years.
@@ -218,6 +220,7 @@ impl Config {
             },
             journal_path: settings.text("persistence.db_path").to_owned(),
             max_batches: settings.integer("persistence.max_batches"),
+            max_age: Duration::from_secs_f64(settings.number("persistence.max_age_days") * 86_400.0),
             durability: match settings.text("persistence.durability") {
                 "each" => Durability::Each,
                 "ram" => Durability::Ram,

@@ -3,6 +3,7 @@
 // Tests print what they measured and why they skip.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod disk;
 mod doctor;
 mod hardware;
 mod keeping;

@@ -70,6 +70,44 @@ pub(super) fn replace(path: &Path, id: u64) -> Result<Salvaged, OpenError> {
     Ok(salvaged)
 }
 
+/// Makes a new file in the place of one that was removed or replaced while it was open, with what the open one holds. What lies in
+/// its place now is kept beside it. Says in words what became of it.
+///
+/// # Errors
+/// The new file cannot be made; what the old one held is lost then.
+pub(in crate::journal) fn carry_over(old: Store, id: u64) -> Result<String, OpenError> {
+    let path = old.path.clone();
+    let failed = |reason: String| OpenError::Unavailable { path: path.clone(), reason };
+    // SQLite's own files of the old connection must not become those of the new one; it has them open.
+    for companion in COMPANIONS {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(companion);
+        let _ = std::fs::remove_file(beside);
+    }
+    let aside = match path.exists() {
+        true => Some(put_aside(&path).map_err(|error| failed(format!("it cannot be renamed: {error}")))?),
+        false => None,
+    };
+    let (store, _) = Store::try_open(&path, id, false).map_err(|refused| match refused {
+        Refused::Sqlite(error) => unavailable(&path, &error),
+        Refused::Open(error) => error,
+        Refused::Damaged => failed("a new file is damaged at once; replace the disk".to_owned()),
+    })?;
+    let renamed_to = aside.clone().unwrap_or_default();
+    let mut salvaged = Salvaged { renamed_to, blocks: 0, damaged: 0, samples: 0, cursors: 0 };
+    copy(&old.connection, &store, &mut salvaged).map_err(|error| unavailable(&path, &error))?;
+    store.close();
+    let what = match aside {
+        Some(aside) => format!("replaced while the daemon runs (the other file is kept as {})", aside.display()),
+        None => "removed while the daemon runs".to_owned(),
+    };
+    let Salvaged { blocks, samples, .. } = salvaged;
+    Ok(format!(
+        "the journal's file {} was {what}; a new one was made, and {samples} samples in {blocks} blocks were saved into it",
+        path.display()
+    ))
+}
+
 /// Renames the file to `NAME.corrupt-N` and keeps the newest of those.
 fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
     let named = |n: u32, companion: &str| {
@@ -158,6 +196,9 @@ fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Res
         (mark::ROLLED, Some(rolled)),
         (mark::NEXT, next),
         (mark::SEALED_AT, number(old, mark::SEALED_AT)),
+        // What is missing is a hole that no cursor knows.
+        (mark::REVISION, Some(number(old, mark::REVISION).unwrap_or(0).saturating_add(1))),
+        (mark::THINNED, number(old, mark::THINNED).map(|thinned| thinned.clamp(0, end.max(0)))),
     ];
     for (name, value) in marks {
         if let Some(value) = value {
