@@ -208,6 +208,8 @@ impl Worker {
         let account = |cursor: Cursor| {
             let (oldest, oldest_taken) =
                 if cursor.next < end { self.times_at(cursor.next, clock) } else { (None, None) };
+            // That may have found a damaged block.
+            let cursor = self.ledger.get(&cursor.sink).cloned().unwrap_or(cursor);
             Account {
                 sampled: end - cursor.start + cursor.unnumbered,
                 delivered: cursor.delivered,

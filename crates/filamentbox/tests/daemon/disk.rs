@@ -79,7 +79,7 @@ fn daemon_on(disk: &Disk) -> Daemon {
         .set("persistence.db_path", journal.to_str().expect("text"))
         .set("persistence.durability", "each")
         .set("database.type", "victoriametrics")
-        .set("victoriametrics.url", &format!("http://{}", free_address()));
+        .set("database.victoriametrics.url", &format!("http://{}", free_address()));
     daemon.start();
     daemon
 }

@@ -73,7 +73,7 @@ fn a_full_disk_holds_up_to_the_queue_in_memory_and_recovers() {
     assert!(rig.deliver_all("a").len() >= 1000, "sinks are served from memory meanwhile");
     let (a, b) = (rig.account("a"), rig.account("b"));
     assert_eq!((a.sampled, b.sampled), (1800, 1800));
-    assert!(a.evicted > 200 && a.waiting == 0);
+    assert!(a.evicted > 0 && a.waiting == 0);
     assert_eq!(b.evicted, a.evicted, "what was sealed before is still there, before a hole");
     let evicted = b.evicted;
     limit(&rig, 1_000_000);
