@@ -496,7 +496,7 @@ mod tests {
     fn what_arrives_after_its_eviction_is_delivered() {
         let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
         ledger.begin_read("a");
-        assert_eq!(ledger.evict_before(60, &[0..200]), 60);
+        assert_eq!(ledger.evict_before(60, std::slice::from_ref(&(0..200))), 60);
         ledger.settle("a", 0..100, delivered(100), 0);
         let cursor = ledger.get("a").unwrap();
         assert_eq!((cursor.next, cursor.delivered, cursor.evicted), (100, 100, 0));
@@ -509,7 +509,7 @@ mod tests {
     fn cursors_come_back_from_text_or_not_at_all() {
         let mut ledger = Ledger::new(vec![Cursor::new("a", 3)]);
         ledger.settle("a", 3..10, delivered(4), 0);
-        ledger.evict_before(12, &[0..12]);
+        ledger.evict_before(12, std::slice::from_ref(&(0..12)));
         ledger.lose_unnumbered(5);
         assert!(ledger.open_island("a", 20) && !ledger.open_island("a", 20));
         ledger.settle("a", 20..25, delivered(5), 0);
@@ -554,7 +554,7 @@ mod tests {
         let mut ledger = Ledger::new(vec![Cursor::new("a", 0)]);
         assert!(ledger.open_island("a", 10));
         ledger.settle("a", 10..20, delivered(10), 0);
-        assert_eq!(ledger.evict_before(15, &[0..30]), 10);
+        assert_eq!(ledger.evict_before(15, std::slice::from_ref(&(0..30))), 10);
         let cursor = ledger.get("a").unwrap();
         assert_eq!((cursor.next, cursor.evicted, cursor.delivered, cursor.waiting(30)), (20, 10, 10, 10));
     }
