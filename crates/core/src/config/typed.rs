@@ -148,6 +148,8 @@ pub struct Config {
     pub journal_path: String,
     /// Sealed blocks kept for backends at most.
     pub max_batches: u64,
+    /// A sample waits so long for a backend at most.
+    pub max_age: Duration,
     /// When samples reach the disk.
     pub durability: Durability,
     /// Whether the wall clock must be proven right.
@@ -232,6 +234,7 @@ impl Config {
             },
             journal_path: settings.text("persistence.db_path").to_owned(),
             max_batches: settings.integer("persistence.max_batches"),
+            max_age: Duration::from_secs_f64(settings.number("persistence.max_age_days") * 86_400.0),
             durability: match settings.text("persistence.durability") {
                 "each" => Durability::Each,
                 "ram" => Durability::Ram,

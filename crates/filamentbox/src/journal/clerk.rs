@@ -6,7 +6,7 @@ use filamentbox_core::event::{Event, Severity};
 use filamentbox_core::sample::Point;
 use filamentbox_core::time::{Clock, Monotonic, UnixTime};
 
-use super::ledger::{Cursor, Settled};
+use super::ledger::{Cursor, Settled, length, overlap};
 use super::requests::{Chunk, Request, Selection};
 use super::store::{Block, NewLetter};
 use super::worker::Worker;
@@ -96,7 +96,9 @@ impl Worker {
 
     fn remove_damaged(&mut self, at: super::store::Position, clock: &Clock) -> Option<()> {
         let samples = at.end - at.first;
-        self.disk.with(clock.now, |store| store.remove_damaged(at.first))?;
+        let mut ledger = self.ledger.clone();
+        ledger.lose(&(at.first..at.end));
+        self.change_blocks(&[at], &[], None, ledger, clock)?;
         self.evicted += samples;
         tracing::error!(first = at.first, samples, "a block of the journal is damaged and was removed");
         self.record(Severity::Error, format!("a block of the journal is damaged; its {samples} samples are lost"));
@@ -137,6 +139,13 @@ impl Worker {
             through += (points.len() - before) as u64;
         }
         self.tail.give(through);
+        if points.is_empty() && through > free.start {
+            // There was a hole up to what is settled already, and more may wait behind that.
+            return self.read(sink, from.map(|_| through), max, clock);
+        }
+        if through > start {
+            self.ledger.note_read(sink, &(start..through));
+        }
         Some(Batch { points, range: start..through })
     }
 
@@ -185,16 +194,31 @@ impl Worker {
     }
 
     fn settle(&mut self, sink: &str, range: Range<u64>, verdict: Verdict, clock: &Clock) -> Option<()> {
-        self.ledger.get(sink)?;
         let range = range.start..range.end.min(self.tail.stamped_end());
+        let holes = self.holes_in(sink, &range, clock)?;
         let Verdict { delivered, superseded, mut refused } = verdict;
         let settled = Settled { delivered, dead_letter: refused.len() as u64, superseded };
-        let count = usize::try_from(self.ledger.settle(sink, range, settled)).unwrap_or(usize::MAX);
+        let count = usize::try_from(self.ledger.settle(sink, range, settled, holes)).unwrap_or(usize::MAX);
         let refused = refused.split_off(refused.len().saturating_sub(count));
         let letter = |(point, reason)| NewLetter { sink: sink.to_owned(), point, reason, refused_at: clock.wall };
         self.keep_letters(refused.into_iter().map(letter).collect(), clock);
         self.write_cursor_file();
         Some(())
+    }
+
+    /// So many of the numbers of `range` that `sink` has not settled are without a sample. `None` for an unknown sink.
+    fn holes_in(&mut self, sink: &str, range: &Range<u64>, clock: &Clock) -> Option<u64> {
+        let cursor = self.ledger.get(sink)?;
+        let parts = cursor.unsettled_in(range.start..range.end.min(self.tail.first()));
+        let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Some(0) };
+        if cursor.holes_ahead == 0 {
+            return Some(0);
+        }
+        let Some(present) = self.disk.with(clock.now, |store| store.present(&(first.start..last.end))) else {
+            self.recount = true;
+            return Some(0);
+        };
+        Some(length(&parts) - overlap(&parts, &present))
     }
 
     fn accounts(&mut self, clock: &Clock) -> Vec<Account> {
@@ -203,6 +227,8 @@ impl Worker {
         let account = |cursor: Cursor| {
             let (oldest, oldest_taken) =
                 if cursor.next < end { self.times_at(cursor.next, clock) } else { (None, None) };
+            // That may have found a damaged block.
+            let cursor = self.ledger.get(&cursor.sink).cloned().unwrap_or(cursor);
             Account {
                 sampled: end - cursor.start + cursor.unnumbered,
                 delivered: cursor.delivered,

@@ -1,12 +1,14 @@
 //! The file in good and in bad times: one episode of trouble is one event, with tries that grow rarer, and one event at its end.
 
-use std::path::PathBuf;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use filamentbox_core::event::Severity;
 use filamentbox_core::time::Monotonic;
 
-use super::store::{Commit, Found, Store, is_corrupt, is_full};
+use super::store::{Commit, Found, Store, carry_over, is_corrupt, is_full};
 
 /// Delay after the first failure; it doubles.
 const BACK_OFF_BASE: Duration = Duration::from_secs(1);
@@ -23,6 +25,8 @@ pub(super) struct Disk {
     trouble: Option<Trouble>,
     /// What a person should know, to be collected.
     news: Vec<(Severity, String)>,
+    /// A new file took the place of the old one, and may not hold all that it held.
+    replaced: bool,
 }
 
 #[derive(Debug)]
@@ -36,7 +40,7 @@ struct Trouble {
 
 impl Disk {
     pub(super) fn new(path: PathBuf, id: u64, store: Store) -> Self {
-        Self { path, id, store: Some(store), trouble: None, news: Vec::new() }
+        Self { path, id, store: Some(store), trouble: None, news: Vec::new(), replaced: false }
     }
 
     /// When to try again; `None` while all is well.
@@ -66,6 +70,18 @@ impl Disk {
         std::mem::take(&mut self.news)
     }
 
+    /// Whether a new file has taken the place of the old one since the last call.
+    pub(super) fn take_replaced(&mut self) -> bool {
+        std::mem::take(&mut self.replaced)
+    }
+
+    /// The folder's file system: bytes available, and bytes in all. `None` when it does not say.
+    pub(super) fn room(&self) -> Option<(u64, u64)> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let found = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
+        Some((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
+    }
+
     /// The open file, for figures that need no reading.
     pub(super) fn store(&self) -> Option<&Store> {
         self.store.as_ref()
@@ -78,6 +94,7 @@ impl Disk {
 
     /// Writes; ends the episode when that succeeds.
     pub(super) fn commit(&mut self, now: Monotonic, commit: &Commit<'_>) -> bool {
+        self.look_for_file(now);
         let done = self.with(now, |store| store.commit(commit)).is_some();
         if done && self.trouble.take().is_some() {
             tracing::info!(path = %self.path.display(), "the journal is written again");
@@ -109,11 +126,35 @@ impl Disk {
         }
     }
 
+    /// When somebody has removed or replaced the file, a new one is made, and what the old one held is saved.
+    fn look_for_file(&mut self, now: Monotonic) {
+        let Some(old) = self.store.take_if(|store| store.is_detached()) else { return };
+        self.replaced = true;
+        self.make_folder();
+        match carry_over(old, self.id) {
+            Ok(text) => {
+                tracing::error!(path = %self.path.display(), "{text}");
+                self.news.push((Severity::Error, text));
+            }
+            Err(error) => self.fail(now, format!("its file was removed or replaced; {error}"), false),
+        }
+    }
+
+    /// A folder that was removed with the file.
+    fn make_folder(&self) {
+        if let Some(folder) = self.path.parent() {
+            // Where it cannot be made, opening the file says why.
+            let _ = DirBuilder::new().recursive(true).mode(0o750).create(folder);
+        }
+    }
+
     fn open(&mut self, now: Monotonic) {
+        self.make_folder();
         let suspect = self.trouble.as_ref().is_some_and(|trouble| trouble.suspect);
         match Store::open(&self.path, self.id, suspect) {
-            Ok((store, Found { salvaged, .. })) => {
+            Ok((store, Found { salvaged, created, .. })) => {
                 self.store = Some(store);
+                self.replaced |= created || salvaged.is_some();
                 if let Some(salvaged) = salvaged {
                     let text = salvaged.describe();
                     tracing::error!(path = %self.path.display(), "{text}");

@@ -73,6 +73,8 @@ pub struct Options {
     pub retention: Duration,
     /// The file's size at most.
     pub max_bytes: u64,
+    /// A sample waits so long for a sink at most.
+    pub max_age: Duration,
     /// The names of the configured sinks.
     pub sinks: Vec<String>,
     /// A sink is notified when so many points wait for it.

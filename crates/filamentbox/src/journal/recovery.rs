@@ -17,7 +17,7 @@ use super::disk::Disk;
 use super::handle::Handle;
 use super::intake::{Gate, Intake, Shared};
 use super::ledger::{Cursor, Ledger};
-use super::limits::{Episode, Limits, Reference, Tidying};
+use super::limits::{Episode, Limits, Reference, Room, Tidying};
 use super::seal::Rule;
 use super::stamps::Stamps;
 use super::store::{Commit, Store};
@@ -124,7 +124,12 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
     };
     let tail = last.tail(place.as_ref(), &clock, options.clocks.boot(), &mut store, &mut recovery);
     let unstamped = store.unstamped(options.clocks.boot()).map_err(unreadable)?;
-    let ledger = Ledger::new(last.cursors(place.as_ref(), &tail, &options.sinks));
+    let mut ledger = Ledger::new(last.cursors(place.as_ref(), &tail, &options.sinks));
+    // A crash between a change of the file and that of the crash log, a sink that was not configured for a while, a damaged file.
+    if recovery.lost > 0 || ledger.cursors().any(|cursor| cursor.revision != store.revision()) {
+        let range = ledger.slowest().unwrap_or(u64::MAX)..tail.first();
+        ledger.recount(tail.first(), &store.present(&range).map_err(unreadable)?, store.revision());
+    }
     let (crash, crash_log) =
         match place.map(|place| create_crash_log(place, last.id, &options, &tail, &ledger)).transpose() {
             Ok(Some((place, cursors, samples))) => (Some((place, cursors)), Some(samples)),
@@ -144,7 +149,12 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
     let sends_again = store.sinks_to_send_again().map_err(unreadable)?.into_iter().collect();
     let worker = Worker {
         rule: Rule { durability: options.durability, has_sinks: !ledger.is_empty(), queue_max },
-        limits: Limits { max_blocks: options.max_batches, max_bytes: options.max_bytes, retention: options.retention },
+        limits: Limits {
+            max_blocks: options.max_batches,
+            max_bytes: options.max_bytes,
+            retention: options.retention,
+            max_age: options.max_age,
+        },
         batch_size: options.batch_size.max(1),
         clocks: options.clocks,
         shared,
@@ -166,6 +176,9 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
         dropped_seen: 0,
         evicted: 0,
         losing: Episode::default(),
+        thinning_told: None,
+        recount: false,
+        room: Room { look_at: clock.now, is_short: false },
         tidying: Tidying { due: clock.now },
         unstamped,
         stamping: false,

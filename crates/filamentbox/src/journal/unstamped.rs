@@ -142,8 +142,11 @@ impl Worker {
             }
             let is_passed = self.ledger.slowest().is_none_or(|slowest| slowest >= range.end);
             if is_passed && self.disk.is_ready(clock.now) {
-                let removed = self.disk.with(clock.now, |store| store.remove_unstamped(range));
-                self.unstamped.retain(|held| removed.is_none() || held.range != *range);
+                let gone = self.disk.with(clock.now, |store| store.unstamped_positions(range));
+                let ledger = self.ledger.clone();
+                if gone.is_some_and(|gone| self.change_blocks(&gone, &[], None, ledger, clock).is_some()) {
+                    self.unstamped.retain(|held| held.range != *range);
+                }
             }
         }
         if moved {

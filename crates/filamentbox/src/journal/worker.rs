@@ -19,7 +19,7 @@ use super::ledger::Ledger;
 use super::limits::{Episode, Limits};
 use super::requests::Request;
 use super::seal::{Open, Rule};
-use super::store::{Commit, NewLetter, PendingEvent, Sealed, Unstamped};
+use super::store::{Commit, NewLetter, PendingEvent, Position, Sealed, Unstamped};
 use super::tail::Tail;
 use crate::runtime::clock::Clocks;
 
@@ -68,6 +68,11 @@ pub struct Worker {
     /// Samples lost since the start, other than by dropping.
     pub(super) evicted: u64,
     pub(super) losing: Episode,
+    /// Samples before this number are thinned, as a person has been told; until every sink has passed it.
+    pub(super) thinning_told: Option<u64>,
+    /// The file is not what it was: the cursors' holes are to be counted anew.
+    pub(super) recount: bool,
+    pub(super) room: super::limits::Room,
     pub(super) tidying: super::limits::Tidying,
     pub(super) reference: super::limits::Reference,
     /// When the newest sample since the last turn was taken.
@@ -157,6 +162,9 @@ impl Worker {
         self.push_out_excess(clock.now);
         self.stamping = self.stamp_blocks(clock);
         self.give_up_unstamped(clock);
+        if self.recount && self.disk.is_ready(clock.now) {
+            self.count_holes(clock);
+        }
         if self.disk.is_ready(clock.now) && self.tidying.due <= clock.now {
             self.tidy_up(clock);
         }
@@ -262,12 +270,47 @@ impl Worker {
         if excess == 0 {
             return;
         }
-        let from = self.tail.first() + excess;
-        self.tail.forget_before(from);
-        self.ledger.evict_before(from, false);
+        let from = self.tail.first();
+        self.tail.forget_before(from + excess);
+        // What is sealed waits on: there is a hole behind it.
+        self.ledger.lose(&(from..from + excess));
         self.evicted += excess;
         self.write_cursor_file();
         self.report_loss(now, "the memory for samples is full, and the oldest were lost");
+    }
+
+    /// Changes the sealed part of the sequence, with the books in the same transaction. While dead letters wait for the disk the cursors
+    /// do too, as they must not be ahead of them.
+    pub(super) fn change_blocks(
+        &mut self,
+        gone: &[Position],
+        come: &[Sealed],
+        thinned: Option<u64>,
+        mut ledger: Ledger,
+        clock: &Clock,
+    ) -> Option<()> {
+        let with_cursors = self.letters.is_empty();
+        self.disk.with(clock.now, |store| {
+            ledger.set_revision(store.revision() + 1);
+            let cursors: Vec<_> = ledger.cursors().filter(|_| with_cursors).collect();
+            store.change(gone, come, thinned, &cursors)
+        })?;
+        self.ledger = ledger;
+        if with_cursors {
+            self.ledger.mark_saved();
+        }
+        self.write_cursor_file();
+        Some(())
+    }
+
+    /// After the file was replaced, or when a cursor is not of its revision.
+    fn count_holes(&mut self, clock: &Clock) {
+        let range = self.ledger.slowest().unwrap_or(u64::MAX)..self.tail.first();
+        let counted = self.disk.with(clock.now, |store| Ok((store.present(&range)?, store.revision())));
+        let Some((present, revision)) = counted else { return };
+        self.recount = false;
+        self.evicted += self.ledger.recount(range.end, &present, revision);
+        self.write_cursor_file();
     }
 
     /// The last act.
@@ -304,6 +347,7 @@ impl Worker {
     }
 
     fn report_news(&mut self) {
+        self.recount |= self.disk.take_replaced();
         for (severity, text) in self.disk.take_news() {
             self.record(severity, text);
         }

@@ -113,6 +113,7 @@ impl Start {
             max_batches: config.max_batches,
             retention: config.retention,
             max_bytes: config.history_max_mb * 1_000_000,
+            max_age: config.max_age,
             sinks: config.backends.clone(),
             batch_size: config.batch_size as u64,
             clocks: self.clocks.clone(),

@@ -6,6 +6,7 @@
 mod alerts;
 mod crash;
 mod database;
+mod disk;
 mod doctor;
 mod hardware;
 mod keeping;

@@ -132,6 +132,7 @@ fn fill(path: &Path, sink: &str, count: i64) {
         max_batches: 50_000,
         retention: Duration::from_secs(30 * 86_400),
         max_bytes: 64_000_000,
+        max_age: Duration::from_secs(365 * 86_400),
         sinks: vec![sink.to_owned()],
         batch_size: 5000,
         clocks: clocks.clone(),

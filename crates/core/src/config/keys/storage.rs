@@ -54,6 +54,13 @@ pub(super) const KEYS: &[KeySpec] = &[
         "Sealed blocks kept at most; beyond it the oldest go, counted.",
     ),
     KeySpec::new(
+        "persistence.max_age_days",
+        Kind::Number { min: 1.0, max: 3650.0 },
+        "365",
+        "days",
+        "A sample waits for a backend so long at most; then that backend goes on behind it, and it counts as evicted.",
+    ),
+    KeySpec::new(
         "persistence.durability",
         Kind::Choice(&["each", "minute", "ram"]),
         "minute",
@@ -72,6 +79,6 @@ pub(super) const KEYS: &[KeySpec] = &[
         Kind::Integer { min: 8, max: 65_536 },
         "64",
         "MB",
-        "The journal's size at most; beyond it the oldest samples go, counted.",
+        "The journal's size at most. When it is four fifths full of samples that wait for a backend, the oldest of them are thinned to one a minute; beyond the limit the oldest go. Both are counted.",
     ),
 ];

@@ -1,12 +1,15 @@
 //! Sealed blocks: written once, read by number or by time, removed from the front.
 
+use std::ops::Range;
+
 use filamentbox_core::sample::Point;
 use filamentbox_core::time::UnixTime;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::unstamped::{self, STAMPED};
-use super::{Store, Totals, int, uint};
+use super::{Store, Totals, int, mark, set_cursor, set_mark, uint};
 use crate::journal::codec::{self, Damaged};
+use crate::journal::ledger::Cursor;
 
 /// A block, ready to be written.
 #[derive(Debug)]
@@ -56,6 +59,14 @@ impl Sealed {
 pub(in crate::journal) struct Position {
     pub(in crate::journal) first: u64,
     pub(in crate::journal) end: u64,
+}
+
+impl Position {
+    /// From the columns `first_seq, count`.
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (first, count) = (uint(row.get(0)?), uint(row.get(1)?));
+        Ok(Self { first, end: first.saturating_add(count) })
+    }
 }
 
 /// A block that was read.
@@ -123,13 +134,7 @@ impl Store {
     /// # Errors
     /// SQLite's.
     pub(in crate::journal) fn oldest(&self) -> rusqlite::Result<Option<Position>> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT first_seq, count FROM block ORDER BY first_seq LIMIT 1")?;
-        let position = |row: &Row<'_>| {
-            let (first, count) = (uint(row.get(0)?), uint(row.get(1)?));
-            Ok(Position { first, end: first.saturating_add(count) })
-        };
-        statement.query_row([], position).optional()
+        Ok(self.oldest_blocks(1)?.first().copied())
     }
 
     /// Where the blocks end: the number after the newest sealed sample.
@@ -142,13 +147,91 @@ impl Store {
         Ok(statement.query_row([], |row| row.get(0).map(uint)).optional()?.unwrap_or(0))
     }
 
-    /// Removes the oldest `count` blocks. Says where the last of them ended and how many samples went.
+    /// The oldest `count` blocks.
     ///
     /// # Errors
     /// SQLite's.
-    pub(in crate::journal) fn remove_oldest(&mut self, count: u64) -> rusqlite::Result<(u64, u64)> {
-        let oldest = "SELECT first_seq FROM block ORDER BY first_seq LIMIT ?1";
-        self.remove(&format!("first_seq IN ({oldest})"), &[int(count)])
+    pub(in crate::journal) fn oldest_blocks(&self, count: u64) -> rusqlite::Result<Vec<Position>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT first_seq, count FROM block ORDER BY first_seq LIMIT ?1")?;
+        statement.query_map([int(count)], Position::from_row)?.collect()
+    }
+
+    /// Where between the numbers of `range` there are samples, in order: whole blocks, those that follow each other as one.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(in crate::journal) fn present(&self, range: &Range<u64>) -> rusqlite::Result<Vec<Range<u64>>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT first_seq, count FROM block
+             WHERE first_seq >= coalesce((SELECT max(first_seq) FROM block WHERE first_seq <= ?1), 0) AND first_seq < ?2
+             ORDER BY first_seq",
+        )?;
+        let mut present: Vec<Range<u64>> = Vec::new();
+        for at in statement.query_map([int(range.start), int(range.end)], Position::from_row)? {
+            let at = at?;
+            match present.last_mut().filter(|last| last.end == at.first) {
+                Some(last) => last.end = at.end,
+                None => present.push(at.first..at.end),
+            }
+        }
+        Ok(present)
+    }
+
+    /// Where the first block begins that ends after number `seq` and has a sample of `time` or later; where the blocks end if none does.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(in crate::journal) fn first_since(&self, seq: u64, time: UnixTime) -> rusqlite::Result<u64> {
+        let mut statement = self.connection.prepare_cached(
+            // Without a stamp nobody knows how old it is.
+            "SELECT first_seq FROM block WHERE first_seq + count > ?1
+             AND (last_ms >= ?2 OR first_seq IN (SELECT first_seq FROM unstamped)) ORDER BY first_seq LIMIT 1",
+        )?;
+        let first: Option<i64> = statement.query_row([int(seq), time.millis()], |row| row.get(0)).optional()?;
+        first.map_or_else(|| self.sealed_end(), |first| Ok(uint(first)))
+    }
+
+    /// Takes the blocks `gone` out of the sequence and puts `come` into it, with the cursors as they are then. They are of the revision
+    /// after this one. With `thinned`, everything before that number is thinned.
+    ///
+    /// # Errors
+    /// SQLite's; nothing has changed then.
+    pub(in crate::journal) fn change(
+        &mut self,
+        gone: &[Position],
+        come: &[Sealed],
+        thinned: Option<u64>,
+        cursors: &[&Cursor],
+    ) -> rusqlite::Result<()> {
+        let samples = |blocks: &[Position]| blocks.iter().map(|at| at.end - at.first).sum::<u64>();
+        let Totals { blocks: before, samples: samples_before } = self.totals;
+        let totals = Totals {
+            blocks: (before + come.len() as u64).saturating_sub(gone.len() as u64),
+            samples: (samples_before + come.iter().map(Sealed::count).sum::<u64>()).saturating_sub(samples(gone)),
+        };
+        let revision = self.revision + 1;
+        let transaction = self.connection.transaction()?;
+        for at in gone {
+            transaction.prepare_cached("DELETE FROM block WHERE first_seq = ?1")?.execute([int(at.first)])?;
+        }
+        if !gone.is_empty() {
+            unstamped::sweep(&transaction)?;
+        }
+        for block in come {
+            block.insert(&transaction)?;
+        }
+        for cursor in cursors {
+            set_cursor(&transaction, cursor)?;
+        }
+        if let Some(thinned) = thinned {
+            set_mark(&transaction, mark::THINNED, int(thinned))?;
+        }
+        set_mark(&transaction, mark::REVISION, int(revision))?;
+        totals.write(&transaction)?;
+        transaction.commit()?;
+        (self.totals, self.revision) = (totals, revision);
+        Ok(())
     }
 
     /// Removes at most `limit` blocks that are older than `time` and end at or before number `seq`. Says how many blocks went.
@@ -156,37 +239,21 @@ impl Store {
     /// # Errors
     /// SQLite's.
     pub(in crate::journal) fn remove_expired(&mut self, time: UnixTime, seq: u64, limit: u64) -> rusqlite::Result<u64> {
-        let before = self.totals.blocks;
         let expired = format!(
             "SELECT first_seq FROM block WHERE last_ms < ?1 AND first_seq + count <= ?2 AND {STAMPED} LIMIT ?3"
         );
-        self.remove(&format!("first_seq IN ({expired})"), &[time.millis(), int(seq), int(limit)])?;
-        Ok(before - self.totals.blocks)
-    }
-
-    /// Removes a block that cannot be read.
-    ///
-    /// # Errors
-    /// SQLite's.
-    pub(in crate::journal) fn remove_damaged(&mut self, first: u64) -> rusqlite::Result<()> {
-        self.remove("first_seq = ?1", &[int(first)]).map(drop)
-    }
-
-    pub(super) fn remove(&mut self, which: &str, values: &[i64]) -> rusqlite::Result<(u64, u64)> {
-        let (mut end, mut blocks, mut samples) = (0, 0, 0);
         let transaction = self.connection.transaction()?;
+        let (mut blocks, mut samples) = (0, 0);
         {
-            let sql = format!("DELETE FROM block WHERE {which} RETURNING first_seq, count");
+            let sql = format!("DELETE FROM block WHERE first_seq IN ({expired}) RETURNING count");
             let mut statement = transaction.prepare_cached(&sql)?;
-            let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-            while let Some(row) = rows.next()? {
-                let (first, count) = (uint(row.get(0)?), uint(row.get(1)?));
-                (end, blocks, samples) = (end.max(first.saturating_add(count)), blocks + 1, samples + count);
+            for count in statement.query_map([time.millis(), int(seq), int(limit)], |row| row.get(0))? {
+                (blocks, samples) = (blocks + 1, samples + uint(count?));
             }
         }
         if blocks == 0 {
             // Nothing to write.
-            return Ok((end, samples));
+            return Ok(0);
         }
         let totals = Totals {
             blocks: self.totals.blocks.saturating_sub(blocks),
@@ -196,6 +263,6 @@ impl Store {
         totals.write(&transaction)?;
         transaction.commit()?;
         self.totals = totals;
-        Ok((end, samples))
+        Ok(blocks)
     }
 }

@@ -9,8 +9,11 @@ mod letters;
 mod reading;
 mod rollups;
 mod salvage;
+mod thinning;
 mod unstamped;
 
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use filamentbox_core::time::UnixTime;
@@ -25,7 +28,7 @@ pub(super) use letters::NewLetter;
 pub use letters::{Chosen, Letter};
 pub(super) use reading::Reading;
 pub(super) use rollups::Kept;
-pub(super) use salvage::Salvaged;
+pub(super) use salvage::{Salvaged, carry_over};
 pub(super) use unstamped::Unstamped;
 
 /// Version 1 had no table `unstamped`.
@@ -76,6 +79,9 @@ mod mark {
     pub(super) const NEWEST: &str = "newest stamp";
     pub(super) const BLOCKS: &str = "blocks";
     pub(super) const SAMPLES: &str = "samples";
+    /// How often samples were taken out of the sequence: a cursor says for which revision its count of holes is right.
+    pub(super) const REVISION: &str = "revision";
+    pub(super) const THINNED: &str = "thinned before";
 }
 
 /// The open file.
@@ -83,11 +89,14 @@ mod mark {
 pub(super) struct Store {
     path: PathBuf,
     connection: Connection,
+    /// Device and inode of the file.
+    identity: Option<(u64, u64)>,
     /// Whether the file says that it was not closed cleanly, as it must from the first write on.
     marked_open: bool,
     /// Whether the file is still to be checked.
     unchecked: bool,
     totals: Totals,
+    revision: u64,
     last_event: u64,
     /// The newest stamp of a sample that was ever sealed.
     newest: Option<UnixTime>,
@@ -240,9 +249,11 @@ impl Store {
         let mut store = Self {
             path: path.to_owned(),
             connection,
+            identity: identity(path).ok(),
             marked_open: false,
             unchecked: false,
             totals: Totals::default(),
+            revision: 0,
             last_event: 0,
             newest: None,
         };
@@ -260,6 +271,14 @@ impl Store {
         store.sinks_to_send_again()?;
         store.unstamped("")?;
         Ok((store, Found { created, clean, salvaged: None }))
+    }
+
+    /// Whether the file was removed, or another one lies in its place. Its samples can still be read, and written for nobody.
+    pub(super) fn is_detached(&self) -> bool {
+        match identity(&self.path) {
+            Ok(found) => self.identity.is_some_and(|known| known != found),
+            Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        }
     }
 
     /// Whether [`Store::check`] is still to be called.
@@ -294,6 +313,7 @@ impl Store {
             }
         };
         self.newest = self.find_newest()?;
+        self.revision = uint(self.mark(mark::REVISION)?.unwrap_or(0));
         self.last_event =
             self.connection.query_row("SELECT coalesce(max(id), 0) FROM event", [], |row| row.get(0).map(uint))?;
         Ok(())
@@ -380,6 +400,11 @@ impl Store {
         Ok(())
     }
 
+    /// How often samples were taken out of the sequence.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Blocks in the file.
     pub(super) fn block_count(&self) -> u64 {
         self.totals.blocks
@@ -437,6 +462,10 @@ fn set_mark(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite::
 fn set_cursor(transaction: &Transaction<'_>, cursor: &Cursor) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached("INSERT OR REPLACE INTO state VALUES (?1, ?2)")?;
     statement.execute(params![format!("{CURSOR}{}", cursor.sink), cursor.numbers()]).map(drop)
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// The error with what a person can do about it.

@@ -18,6 +18,10 @@ use crate::runtime::clock_sync::PLAUSIBLE;
 const FILES_KEPT: u32 = 3;
 /// A next number that is further ahead of the last block is not believed.
 const NEXT_AHEAD: i64 = 1_000_000;
+/// Numbers passed over at a page that cannot be read: less than two of its neighbours hold.
+const JUMP: i64 = 50;
+/// Jumps at most.
+const JUMPS_MAX: i64 = 20_000;
 /// What SQLite keeps beside a database, under the same name.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
@@ -57,8 +61,10 @@ pub(super) fn replace(path: &Path, id: u64) -> Result<Salvaged, OpenError> {
     let aside = put_aside(path).map_err(|error| failed(format!("it is damaged, and cannot be renamed: {error}")))?;
     let mut salvaged = Salvaged { renamed_to: aside.clone(), blocks: 0, damaged: 0, samples: 0, cursors: 0 };
     let old = Connection::open_with_flags(&aside, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    // This lets SQLite read a file that is shorter than it says of itself.
+    let old = old.ok().filter(|old| old.execute_batch("PRAGMA writable_schema = ON").is_ok());
     // Of a file that SQLite does not even know as its own, nothing can be read.
-    let old = old.ok().filter(|old| old.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).is_ok());
+    let old = old.filter(|old| old.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).is_ok());
     let id = old.as_ref().and_then(|old| number(old, mark::JOURNAL_ID)).map_or(id, i64::cast_unsigned);
     let (store, _) = Store::try_open(path, id, false).map_err(|refused| match refused {
         Refused::Sqlite(error) => unavailable(path, &error),
@@ -70,6 +76,44 @@ pub(super) fn replace(path: &Path, id: u64) -> Result<Salvaged, OpenError> {
     }
     store.close();
     Ok(salvaged)
+}
+
+/// Makes a new file in the place of one that was removed or replaced while it was open, with what the open one holds. What lies in
+/// its place now is kept beside it. Says in words what became of it.
+///
+/// # Errors
+/// The new file cannot be made; what the old one held is lost then.
+pub(in crate::journal) fn carry_over(old: Store, id: u64) -> Result<String, OpenError> {
+    let path = old.path.clone();
+    let failed = |reason: String| OpenError::Unavailable { path: path.clone(), reason };
+    // SQLite's own files of the old connection must not become those of the new one; it has them open.
+    for companion in COMPANIONS {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(companion);
+        let _ = std::fs::remove_file(beside);
+    }
+    let aside = match path.exists() {
+        true => Some(put_aside(&path).map_err(|error| failed(format!("it cannot be renamed: {error}")))?),
+        false => None,
+    };
+    let (store, _) = Store::try_open(&path, id, false).map_err(|refused| match refused {
+        Refused::Sqlite(error) => unavailable(&path, &error),
+        Refused::Open(error) => error,
+        Refused::Damaged => failed("a new file is damaged at once; replace the disk".to_owned()),
+    })?;
+    let renamed_to = aside.clone().unwrap_or_default();
+    let mut salvaged = Salvaged { renamed_to, blocks: 0, damaged: 0, samples: 0, cursors: 0 };
+    copy(&old.connection, &store, &mut salvaged).map_err(|error| unavailable(&path, &error))?;
+    store.close();
+    let what = match aside {
+        Some(aside) => format!("replaced while the daemon runs (the other file is kept as {})", aside.display()),
+        None => "removed while the daemon runs".to_owned(),
+    };
+    let Salvaged { blocks, samples, .. } = salvaged;
+    Ok(format!(
+        "the journal's file {} was {what}; a new one was made, and {samples} samples in {blocks} blocks were saved into it",
+        path.display()
+    ))
 }
 
 /// Renames the file to `NAME.corrupt-N` and keeps the newest of those.
@@ -136,14 +180,7 @@ fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Res
         }
         Ok(())
     })?;
-    // From both ends, as reading stops at the first page that is not what it should be.
-    let mut end = 0;
-    for order in ["ASC", "DESC"] {
-        let sql = format!("SELECT first_seq, count, data, first_ms, last_ms FROM block ORDER BY first_seq {order}");
-        if rows_of(old, &sql, |row| copy_block(row, new, salvaged, &mut end))? {
-            break;
-        }
-    }
+    let end = copy_blocks(old, new, salvaged)?;
     copy_unstamped(new, &unstamped)?;
     rows_of(old, "SELECT name, value FROM state", |row| {
         let (Ok(name), Ok(numbers)) = (row.get::<_, String>(0), row.get::<_, String>(1)) else { return Ok(()) };
@@ -169,6 +206,9 @@ fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Res
         (mark::NEXT, next),
         (mark::SEALED_AT, number(old, mark::SEALED_AT)),
         (mark::NEWEST, number(old, mark::NEWEST)),
+        // What is missing is a hole that no cursor knows.
+        (mark::REVISION, Some(number(old, mark::REVISION).unwrap_or(0).saturating_add(1))),
+        (mark::THINNED, number(old, mark::THINNED).map(|thinned| thinned.clamp(0, end.max(0)))),
     ];
     for (name, value) in marks {
         if let Some(value) = value {
@@ -176,6 +216,36 @@ fn copy(old: &Connection, new: &Store, salvaged: &mut Salvaged) -> rusqlite::Res
         }
     }
     new.execute_batch("COMMIT")
+}
+
+/// Backwards, as far as that goes, then forwards with a jump over each page that is not what it should be. Says where the blocks end.
+///
+/// # Errors
+/// Those of the new file alone.
+fn copy_blocks(old: &Connection, new: &Connection, salvaged: &mut Salvaged) -> rusqlite::Result<i64> {
+    const SELECT: &str = "SELECT first_seq, count, data, first_ms, last_ms FROM block";
+    let mut end = 0;
+    let mut low = number(old, mark::NEXT).unwrap_or(NEXT_AHEAD);
+    let whole = rows_of(old, &format!("{SELECT} ORDER BY first_seq DESC"), |row| {
+        low = row.get(0).unwrap_or(low);
+        copy_block(row, new, salvaged, &mut end)
+    })?;
+    let mut from = 0;
+    while !whole && from < low {
+        let begun = from;
+        let sql = format!("{SELECT} WHERE first_seq >= {from} AND first_seq < {low} ORDER BY first_seq");
+        let to_the_end = rows_of(old, &sql, |row| {
+            from = row.get::<_, i64>(0).unwrap_or(from).saturating_add(1).max(from);
+            copy_block(row, new, salvaged, &mut end)
+        })?;
+        if to_the_end {
+            break;
+        }
+        if from == begun {
+            from += JUMP.max(low / JUMPS_MAX);
+        }
+    }
+    Ok(end)
 }
 
 fn copy_block(row: &Row<'_>, new: &Connection, salvaged: &mut Salvaged, end: &mut i64) -> rusqlite::Result<()> {

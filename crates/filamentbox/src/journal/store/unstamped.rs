@@ -7,7 +7,7 @@ use std::ops::Range;
 use filamentbox_core::time::UnixTime;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Block, Sealed, Store, int, mark, set_mark, uint};
+use super::{Block, Position, Sealed, Store, int, mark, set_mark, uint};
 use crate::journal::stamps::Stamp;
 
 /// Neighbouring blocks without stamps.
@@ -140,13 +140,16 @@ impl Store {
         Ok(stamps)
     }
 
-    /// Removes the blocks without stamps that lie in `range`. Says how many samples went.
+    /// The blocks without stamps that lie in `range`.
     ///
     /// # Errors
     /// SQLite's.
-    pub(in crate::journal) fn remove_unstamped(&mut self, range: &Range<u64>) -> rusqlite::Result<u64> {
-        let which = "first_seq >= ?1 AND first_seq < ?2 AND first_seq IN (SELECT first_seq FROM unstamped)";
-        self.remove(which, &[int(range.start), int(range.end)]).map(|(_, samples)| samples)
+    pub(in crate::journal) fn unstamped_positions(&self, range: &Range<u64>) -> rusqlite::Result<Vec<Position>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT first_seq, count FROM unstamped JOIN block USING (first_seq)
+             WHERE first_seq >= ?1 AND first_seq < ?2 ORDER BY first_seq",
+        )?;
+        statement.query_map([int(range.start), int(range.end)], Position::from_row)?.collect()
     }
 }
 

@@ -245,3 +245,108 @@ fn a_file_of_version_1_is_read_and_taken_over() {
     assert_eq!(rig.recovery.salvaged, None);
     assert_eq!(rig.worker.tail.newest(), points.last().map(|point| point.at));
 }
+
+/// A journal of `blocks` full minutes of blocks that nobody has, not closed in an orderly way when `unclean`.
+fn written_in_blocks(path: &Path, blocks: u64, points: &[Point], unclean: bool) {
+    use crate::journal::ledger::Cursor;
+    use crate::journal::store::{Commit, Sealed, Store};
+    let (mut store, _) = Store::open(path, 7, false).unwrap();
+    let size = points.len() / blocks as usize;
+    let sealed: Vec<Sealed> =
+        points.chunks(size).enumerate().map(|(i, chunk)| Sealed::new((i * size) as u64, chunk)).collect();
+    let cursor = Cursor::new("a", 0);
+    let (next, now) = (points.len() as u64, points.last().map(|point| point.at));
+    let commit = Commit { blocks: &sealed, cursors: vec![&cursor], next, now, clean: !unclean, ..Commit::default() };
+    store.commit(&commit).unwrap();
+    store.close();
+}
+
+/// Opens what was damaged and reads all of it. Says how many samples came out, and how long the opening took.
+fn salvage(folders: &Folders) -> Option<(usize, Duration)> {
+    let begun = std::time::Instant::now();
+    let mut rig = match Rig::try_open(folders.options()) {
+        Ok(rig) => rig,
+        Err(OpenError::NewerSchema { .. } | OpenError::Foreign { .. }) => return None,
+        Err(error) => panic!("{error}"),
+    };
+    let opening = begun.elapsed();
+    let mut all = 0;
+    for _ in 0..1000 {
+        match rig.ask(|handle| async move { handle.read("a", None, 5000).await }) {
+            Err(_) => rig.pass(Duration::from_secs(61)),
+            Ok(batch) if batch.points.is_empty() => {
+                rig.account("a");
+                return Some((all, opening));
+            }
+            Ok(batch) => {
+                rig.acknowledge("a", batch.range.end, batch.points.len() as u64);
+                all += batch.points.len();
+            }
+        }
+    }
+    panic!("the journal does not recover");
+}
+
+/// Damages `cases` files of `blocks` blocks, prints what was saved of them by kind, and returns the share for single flipped bits.
+fn damage_files(cases: u64, blocks: u64, size: usize) -> f64 {
+    let points = crate::journal::testing::air(blocks as usize * size, 5_000);
+    let mut whole = Vec::new();
+    for unclean in [false, true] {
+        let original = Folders::new();
+        written_in_blocks(&original.options().path, blocks, &points, unclean);
+        whole.push(bytes_of(&original.options().path));
+    }
+    let kinds = ["a bit flipped", "cut off", "512 bytes of zeros", "a page of garbage"];
+    let mut saved = [(0, 0, f64::MAX, 0); 4];
+    let mut slowest = Duration::ZERO;
+    for seed in 0..cases {
+        let mut bytes = whole[seed as usize % 2].clone();
+        let at = mixed(seed) as usize % bytes.len();
+        // Half of the cases are flipped bits.
+        let kind = if seed % 4 < 2 { 0 } else { 1 + seed as usize / 4 % 3 };
+        match kind {
+            0 => bytes[at] ^= 1 << (mixed(seed + 77) % 8),
+            1 => bytes.truncate(at),
+            2 => bytes[at / 512 * 512..][..512].fill(0),
+            _ => {
+                let page = at / PAGE * PAGE;
+                bytes[page..page + PAGE].iter_mut().enumerate().for_each(|(i, byte)| *byte = mixed(i as u64) as u8);
+            }
+        }
+        let folders = Folders::new();
+        std::fs::write(&folders.options().path, &bytes).unwrap();
+        let (all, opening) = salvage(&folders).unwrap_or_default();
+        slowest = slowest.max(opening);
+        let share = all as f64 / points.len() as f64;
+        let (files, sum, least, refused) = &mut saved[kind];
+        *files += 1;
+        *sum += all;
+        *least = least.min(share);
+        *refused += u32::from(all == 0);
+    }
+    for (kind, (files, sum, least, nothing)) in kinds.iter().zip(saved) {
+        let share = sum as f64 / (files * points.len()).max(1) as f64 * 100.0;
+        println!(
+            "{kind}: {share:.2} % of the samples of {files} files, at least {:.1} %; nothing of {nothing}",
+            least * 100.0
+        );
+    }
+    println!("the slowest opening of a file of {} kB took {slowest:?}", whole[0].len() / 1000);
+    saved[0].1 as f64 / (saved[0].0 * points.len()) as f64
+}
+
+#[test]
+fn nearly_everything_is_saved_from_files_with_a_flipped_bit() {
+    let share = damage_files(24, 400, 20);
+    assert!(share > 0.95, "{share}");
+}
+
+#[test]
+fn soak_of_a_thousand_damaged_files() {
+    if std::env::var_os("FILAMENTBOX_SOAK").is_none() {
+        eprintln!("SKIPPED: a thousand damaged files are part of `make soak` (FILAMENTBOX_SOAK=1)");
+        return;
+    }
+    let share = damage_files(1000, 2000, 12);
+    assert!(share >= 0.99, "{share}");
+}

@@ -5,6 +5,7 @@ mod crashes;
 mod damage;
 mod growth;
 mod queue;
+mod thinning;
 mod time;
 
 use std::future::Future;
@@ -52,6 +53,7 @@ impl Folders {
             max_batches: 50_000,
             retention: Duration::from_secs(7 * 86_400),
             max_bytes: 64 << 20,
+            max_age: Duration::from_secs(365 * 86_400),
             sinks: vec!["a".to_owned()],
             batch_size: 5000,
             clocks: still_clocks(),
@@ -74,6 +76,8 @@ struct Rig {
     /// Samples made so far, and when the first was.
     made: u64,
     start: Monotonic,
+    /// From one sample to the next.
+    interval: Duration,
 }
 
 /// So many points were accepted, and the rest of the batch was not.
@@ -86,7 +90,7 @@ impl Rig {
         let clocks = options.clocks.clone();
         let (intake, handle, worker, recovery) = open(options)?;
         let start = clocks.read().now;
-        Ok(Self { intake, handle, worker, recovery, clocks, noise: Noise::new(), made: 0, start })
+        Ok(Self { intake, handle, worker, recovery, clocks, noise: Noise::new(), made: 0, start, interval: INTERVAL })
     }
 
     fn open(options: Options) -> Self {
@@ -96,7 +100,7 @@ impl Rig {
     fn sample(&mut self) -> Sample {
         let i = self.made;
         self.made += 1;
-        let after = INTERVAL * u32::try_from(i).unwrap();
+        let after = self.interval * u32::try_from(i).unwrap();
         let clock = self.clocks.read();
         let wall = clock.wall.unwrap().millis() + clock_difference(self.start + after, clock.now);
         Sample {

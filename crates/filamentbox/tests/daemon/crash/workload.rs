@@ -107,6 +107,7 @@ pub(super) fn options(place: &Place, durability: Durability, next: u64) -> Optio
         max_batches: 50_000,
         retention: Duration::from_secs(7 * 86_400),
         max_bytes: 64 << 20,
+        max_age: Duration::from_secs(365 * 86_400),
         sinks: SINKS.map(str::to_owned).to_vec(),
         batch_size: 10,
         // Stands still until it is moved.

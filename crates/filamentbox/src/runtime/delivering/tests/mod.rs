@@ -129,6 +129,7 @@ impl World {
             max_batches: plan.max_batches,
             retention: Duration::from_secs(7 * 86_400),
             max_bytes: 64 << 20,
+            max_age: Duration::from_secs(365 * 86_400),
             sinks: vec![NAME.to_owned()],
             batch_size: plan.policy.batch_size as u64,
             clocks: self.clocks.clone(),

@@ -1,0 +1,150 @@
+//! A disk that is full or fails under the running daemon: it goes on measuring, and nothing is lost.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Daemon, free_address, wait_until};
+use tempfile::TempDir;
+
+/// A file system of its own for a journal, unmounted when dropped.
+struct Disk {
+    folder: TempDir,
+    /// The file that a loop device shows as an ext4; none for a tmpfs.
+    image: Option<PathBuf>,
+}
+
+fn run(program: &str, arguments: &[&str]) -> bool {
+    let output = Command::new(program).args(arguments).output();
+    match &output {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => eprintln!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(error) => eprintln!("{program}: {error}"),
+    }
+    false
+}
+
+impl Disk {
+    fn tmpfs(megabytes: u32) -> Option<Self> {
+        let disk = Self { folder: tempfile::tempdir().expect("a temporary folder"), image: None };
+        let options = format!("size={megabytes}m");
+        disk.mounted(&["-t", "tmpfs", "-o", &options, "tmpfs"])
+    }
+
+    fn ext4(megabytes: u64) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let image = folder.path().with_extension("img");
+        let file = std::fs::File::create(&image).expect("an image");
+        file.set_len(megabytes << 20).expect("a sparse file");
+        let disk = Self { folder, image: Some(image.clone()) };
+        let image = image.to_str().expect("text");
+        if !run("mkfs.ext4", &["-q", image]) {
+            eprintln!("SKIPPED: there is no ext4");
+            return None;
+        }
+        disk.mounted(&["-o", "loop", image])
+    }
+
+    fn mounted(self, arguments: &[&str]) -> Option<Self> {
+        if self.mount(arguments) {
+            return Some(self);
+        }
+        eprintln!("SKIPPED: nothing can be mounted (that takes root)");
+        None
+    }
+
+    fn mount(&self, arguments: &[&str]) -> bool {
+        let target = self.path().to_str().expect("text");
+        run("mount", &[arguments, &[target]].concat())
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        run("umount", &["-l", self.path().to_str().expect("text")]);
+        if let Some(image) = &self.image {
+            let _removed = std::fs::remove_file(image);
+        }
+    }
+}
+
+/// A daemon with its journal there, and a backend that is not.
+fn daemon_on(disk: &Disk) -> Daemon {
+    let mut daemon = Daemon::new();
+    let journal = disk.path().join("journal.db");
+    daemon
+        .set("persistence.db_path", journal.to_str().expect("text"))
+        .set("persistence.durability", "each")
+        .set("database.type", "victoriametrics")
+        .set("database.victoriametrics.url", &format!("http://{}", free_address()));
+    daemon.start();
+    daemon
+}
+
+fn disk_error(daemon: &Daemon) -> Option<String> {
+    daemon.status().and_then(|status| status["journal"]["disk_error"].as_str().map(ToOwned::to_owned))
+}
+
+fn samples(daemon: &Daemon) -> u64 {
+    daemon.status().and_then(|status| status["journal"]["samples"].as_u64()).unwrap_or(0)
+}
+
+fn take_samples(daemon: &Daemon, count: u64) {
+    let goal = samples(daemon) + count;
+    wait_until("samples", || samples(daemon) >= goal);
+}
+
+/// Through the trouble the daemon has gone on; afterwards everything is on disk.
+fn assert_nothing_lost(daemon: &mut Daemon) {
+    let count = |name: &str| daemon.outbox("victoriametrics")["totals"][name].as_u64().expect("a number");
+    assert_eq!((count("evicted"), count("delivered")), (0, 0));
+    wait_until("the journal is written again", || disk_error(daemon).is_none());
+    take_samples(daemon, 2);
+    let sampled = samples(daemon);
+    let log = daemon.log();
+    let told = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!((told("the journal's disk fails"), told("the journal is written again")), (1, 1), "{log}");
+    assert!(daemon.stop().success());
+    let kept = daemon.history().len() as u64;
+    assert!(kept >= sampled, "{kept} of {sampled}");
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_nothing_and_loses_nothing() {
+    let Some(disk) = Disk::tmpfs(2) else { return };
+    let mut daemon = daemon_on(&disk);
+    take_samples(&daemon, 4);
+    let filler = disk.path().join("filler");
+    let wrote_all = std::fs::write(&filler, vec![1; 4 << 20]);
+    assert!(wrote_all.is_err(), "the disk is full");
+    wait_until("the disk is said to be full", || disk_error(&daemon).is_some_and(|text| text.contains("full")));
+    take_samples(&daemon, 8);
+    std::fs::remove_file(&filler).expect("removable");
+    assert_nothing_lost(&mut daemon);
+}
+
+/// As the kernel does it after an error of the card: ext4 lets nobody write any more.
+#[test]
+fn a_disk_that_turns_read_only_stops_nothing_and_loses_nothing() {
+    let Some(disk) = Disk::ext4(16) else { return };
+    let mut daemon = daemon_on(&disk);
+    take_samples(&daemon, 4);
+    // The options of the kernel's own tests: everything fails from here on.
+    if !disk.mount(&["-o", "remount,abort"]) {
+        eprintln!("SKIPPED: this kernel does not know ext4's `abort`");
+        return;
+    }
+    wait_until("the disk is said to fail", || disk_error(&daemon).is_some());
+    take_samples(&daemon, 8);
+    let path = disk.path().to_str().expect("text");
+    wait_until("the disk is let go", || run("umount", &[path]));
+    let image = disk.image.clone().expect("an image");
+    let image = image.to_str().expect("text");
+    // It finds the error, which is what makes the next mount writable.
+    run("fsck.ext4", &["-p", image]);
+    assert!(disk.mount(&["-o", "loop", image]));
+    assert_nothing_lost(&mut daemon);
+}
