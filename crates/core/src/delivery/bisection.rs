@@ -4,7 +4,8 @@
 //! is its series and time), so a request that was refused may have been stored in part.
 //!
 //! **Invariant.** A refused point is set aside only on a sign that the server takes points at all: another one of the batch was
-//! accepted, or the server itself says which one it refuses or that its *time* is the reason. Without a sign, nothing is set aside: a
+//! accepted, or another batch between two refusals of this one, or the server itself says which one it refuses or that its *time* is
+//! the reason. Without a sign, nothing is set aside: a
 //! wrong setting must not throw away a history.
 
 use std::ops::Range;
@@ -80,6 +81,11 @@ impl Bisection {
     pub fn limited(mut self, largest: usize) -> Self {
         self.largest = largest.max(1);
         self
+    }
+
+    /// The server has shown elsewhere that it takes points, after it had refused these once: that is the sign.
+    pub fn takes_others(&mut self) {
+        self.sign = true;
     }
 
     /// The points of the next request; `None` when the batch is decided, or given up.

@@ -15,6 +15,7 @@ mod tests;
 mod track;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +88,8 @@ pub struct Delivering {
     largest: usize,
     /// So many points are looked at together at least.
     together: usize,
+    /// Requests that were accepted.
+    accepted: u64,
     /// Something was accepted since the start or the last failure.
     delivers: bool,
     /// When dead letters were last announced.
@@ -135,6 +138,7 @@ impl Delivering {
             tracks: Vec::new(),
             largest: usize::MAX,
             together: sending::TOGETHER,
+            accepted: 0,
             delivers: false,
             letters_told: None,
             probe: None,
@@ -233,6 +237,13 @@ impl Delivering {
         if self.keep_lane(index, &queue).await? {
             return Ok(Step::Sent);
         }
+        let is_refused =
+            |(range, accepted): &(Range<u64>, u64)| range.end == queue.range.end && *accepted == self.accepted;
+        if index > 0 && self.tracks[index].refused.as_ref().is_some_and(is_refused) {
+            // The others go on meanwhile.
+            let left = queue.range.end - queue.range.start;
+            return Ok(Step::Wait { time: self.delivery.longest_wait(), left });
+        }
         let now = self.parts.clocks.read().now;
         let backing_off = self.delivery.retry_at().is_some_and(|moment| moment > now);
         if queue.letters_again && index == 0 && !backing_off && self.send_letters().await? {
@@ -245,7 +256,7 @@ impl Delivering {
         let backlog = Backlog { waiting: queue.range.end - queue.range.start, oldest };
         let wait = match self.delivery.poll(now, backlog, flushing) {
             Next::Send { .. } if !until_answerable.is_zero() => until_answerable,
-            Next::Send { max } if self.send(index, queue.range.start, max).await? => {
+            Next::Send { max } if self.send(index, queue.range.clone(), max).await? => {
                 return Ok(Step::Sent);
             }
             Next::Send { .. } => {

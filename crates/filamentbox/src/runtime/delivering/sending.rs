@@ -1,5 +1,7 @@
 //! One batch to the server: what it has already is left out, what it refuses is found, and the journal learns what became of it.
 
+use std::ops::Range;
+
 use filamentbox_core::delivery::bisection::{Bisection, Order};
 use filamentbox_core::event::Severity;
 use filamentbox_core::sample::Point;
@@ -45,8 +47,8 @@ enum LetterSent {
 }
 
 impl Delivering {
-    /// Sends the points of a track that wait at `from`. `false` when nothing could be sent now.
-    pub(super) async fn send(&mut self, index: usize, from: u64, max: usize) -> Result<bool, Gone> {
+    /// Sends the oldest of what waits for a track, `waiting`. `false` when nothing could be sent now.
+    pub(super) async fn send(&mut self, index: usize, waiting: Range<u64>, max: usize) -> Result<bool, Gone> {
         if self.parts.history == History::LatestOnly {
             return self.send_latest().await;
         }
@@ -54,14 +56,17 @@ impl Delivering {
         let max = max.max(self.together);
         let (name, journal) = (self.parts.view.name, self.parts.journal.clone());
         let ahead = self.tracks[index].ahead.take();
-        let Batch { points, range } = match ahead.filter(|batch| batch.range.start == from && batch.points.len() <= max)
-        {
+        // A lane may have been opened in the midst of it since.
+        let is_next = |batch: &Batch| {
+            batch.range.start == waiting.start && batch.range.end <= waiting.end && batch.points.len() <= max
+        };
+        let Batch { points, range } = match ahead.filter(is_next) {
             Some(batch) => batch,
-            None => journal.read(name, Some(from), max).await?,
+            None => journal.read(name, Some(waiting.start), max).await?,
         };
         if points.is_empty() {
             // What waits has no time yet: the wall clock is not known. Or there was only a hole.
-            return Ok(range.start > from);
+            return Ok(range.start > waiting.start);
         }
         let now = self.parts.clocks.read().now;
         let count = points.len();
@@ -96,11 +101,19 @@ impl Delivering {
         match written.failure {
             None => {
                 self.together = TOGETHER;
+                self.accepted += u64::from(written.sent);
                 self.succeed();
             }
             Some(failure) => {
                 if self.asks() && written.sent {
                     self.tracks[index].doubt_before(range.end);
+                }
+                if matches!(failure, SinkError::Rejected { .. }) {
+                    self.tracks[index].refused = Some((range, self.accepted));
+                    if index > 0 {
+                        // Whether the server takes points at all shows where more of them wait.
+                        return Ok(false);
+                    }
                 }
                 self.fail(&failure);
                 return Ok(false);
@@ -130,7 +143,9 @@ impl Delivering {
             false => missing.iter().map(|index| points[*index].clone()).collect(),
         };
         let to_write = if missing.len() == points.len() { &points } else { &to_write };
-        let (bisection, mut failure) = self.divide(to_write, largest).await;
+        let refused = self.tracks[index].refused.take();
+        let takes_others = refused.is_some_and(|(range, accepted)| range.end == end && self.accepted > accepted);
+        let (bisection, mut failure) = self.divide(to_write, largest, takes_others).await;
         if bisection.largest() < largest {
             self.largest = bisection.largest();
         }
@@ -165,10 +180,14 @@ impl Delivering {
         Written { decided, sent: true, refused: refused.collect(), failure, witnesses }
     }
 
-    /// Sends `points` in as few requests as it takes to know which ones the server refuses.
-    async fn divide(&mut self, points: &[Point], largest: usize) -> (Bisection, Option<SinkError>) {
+    /// Sends `points` in as few requests as it takes to know which ones the server refuses. With `takes_others`, the server has shown since
+    /// their last refusal that it takes points.
+    async fn divide(&mut self, points: &[Point], largest: usize, takes_others: bool) -> (Bisection, Option<SinkError>) {
         let order = if self.parts.history == History::AnyOrder { Order::Any } else { Order::OldestFirst };
         let mut bisection = Bisection::new(points.len(), order).limited(largest);
+        if takes_others {
+            bisection.takes_others();
+        }
         while let Some(range) = bisection.next_request() {
             match self.parts.sink.write(&points[range]).await {
                 Ok(()) => bisection.accepted(),

@@ -33,6 +33,9 @@ pub(super) struct Unconfirmed {
 pub(super) struct Track {
     /// Where a live lane begins; `None` for the track that begins at the cursor.
     pub(super) begin: Option<u64>,
+    /// All of these numbers was refused, when so many requests had been accepted (of any track): it may be the fault of bad points that
+    /// are alone between two settled stretches, which shows when the server takes others and refuses these again.
+    pub(super) refused: Option<(Range<u64>, u64)>,
     /// Read while the last request was under way.
     pub(super) ahead: Option<Batch>,
     /// Oldest first.
@@ -52,6 +55,7 @@ impl Track {
     pub(super) fn new(begin: Option<u64>, doubt: Option<u64>) -> Self {
         Self {
             begin,
+            refused: None,
             ahead: None,
             unconfirmed: VecDeque::new(),
             doubt,

@@ -252,7 +252,8 @@ impl World {
                 self.read().await;
             }
         }
-        let (taste, requests) = (self.server().taste.clone(), self.server().requests);
+        let taste = self.server().taste.clone();
+        let requests = self.server().requests;
         panic!("something waits for ever: {:?}, {taste:?}, {requests} requests", self.account().await)
     }
 
