@@ -247,8 +247,14 @@ fn points(step: usize) -> Vec<Hit> {
         let calls = bench.calls(durability, run);
         println!("{durability:?}, {run:?}: {} calls", calls.len());
         for (files, call, number) in calls {
-            let faults: &[Fault] = if call == READ { &[Fault::Broken] } else { &Fault::ALL };
-            all.extend(faults.iter().map(|fault| Hit { durability, run, files, call, number, fault: *fault }));
+            // The crash log lies in memory, which can be full and not broken.
+            let is_possible = |fault: &&Fault| match (call, files) {
+                (READ, _) => **fault == Fault::Broken,
+                (_, Files::Database) => true,
+                (_, Files::Samples | Files::Cursors) => **fault != Fault::Broken,
+            };
+            let faults = Fault::ALL.iter().filter(is_possible);
+            all.extend(faults.map(|fault| Hit { durability, run, files, call, number, fault: *fault }));
         }
     }
     // The second crash in a row meets the crash log just when it is replaced: always all of that.
@@ -309,6 +315,8 @@ fn soak_of_all_kill_points() {
     if !strace::is_possible() {
         return;
     }
-    let met = hit_all(&points(1));
+    // Each call by SIGKILL, and every other one of the failing disks.
+    let hits = points(1).into_iter().filter(|hit| hit.fault == Fault::Kill || hit.number % 2 == 0);
+    let met = hit_all(&hits.collect::<Vec<_>>());
     assert!(met >= 2000, "{met} points");
 }
