@@ -11,10 +11,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use filamentbox::journal;
-use filamentbox::runtime::clock::Clocks;
+use filamentbox::runtime::clock::{Clocks, wall};
 use filamentbox::sinks::Labels;
 use filamentbox::sinks::line_protocol::{Backslash, Encoder};
-use filamentbox_core::config::{Durability, RequireSync};
+use filamentbox_core::config::Durability;
 use filamentbox_core::sample::{BoxName, Measurement, Point, Sample};
 use filamentbox_core::time::UnixTime;
 use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
@@ -132,7 +132,7 @@ fn backlog(socket: &Path, name: &str) -> u64 {
 }
 
 fn start_ms(count: u64) -> i64 {
-    let now = Clocks::real(RequireSync::No).read().wall.expect("a clock").millis();
+    let now = wall().expect("a clock").millis();
     now - i64::try_from(count).expect("small") * 1000
 }
 
@@ -153,7 +153,10 @@ fn point(start_ms: i64, index: u64) -> Point {
 
 /// A journal with `count` samples that `sink` does not have.
 fn fill(path: &Path, sink: &str, count: u64) {
-    let clocks = Arc::new(Clocks::real(RequireSync::No));
+    let start_ms = start_ms(count);
+    // To the journal, it all happens now: a week in some seconds.
+    let clocks = Arc::new(Clocks::scaled(1.0, UnixTime::from_millis(start_ms), Duration::from_secs(1)));
+    let start = clocks.read().now;
     let options = journal::Options {
         path: path.to_owned(),
         crash_log_dir: None,
@@ -170,12 +173,11 @@ fn fill(path: &Path, sink: &str, count: u64) {
     let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
     let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let start_ms = start_ms(count);
     for index in 0..count {
         let point = point(start_ms, index);
         intake.sample(Sample {
             box_name: point.box_name,
-            taken_at: clocks.read().now,
+            taken_at: start + Duration::from_secs(index),
             wall: Some(point.at),
             measurement: point.measurement,
             heater_on: point.heater_on,

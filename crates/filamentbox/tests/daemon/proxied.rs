@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use filamentbox::journal;
-use filamentbox::runtime::clock::Clocks;
-use filamentbox_core::config::{Durability, RequireSync};
+use filamentbox::runtime::clock::{Clocks, wall};
+use filamentbox_core::config::Durability;
 use filamentbox_core::physics::SplitMix64;
 use filamentbox_core::sample::{BoxName, Measurement, Sample};
 use filamentbox_core::time::UnixTime;
@@ -123,7 +123,9 @@ fn soak_of_spoilt_connections() {
 
 /// A journal with `count` samples that `sink` does not have.
 fn fill(path: &Path, sink: &str, count: i64) {
-    let clocks = Arc::new(Clocks::real(RequireSync::No));
+    let start_ms = wall().expect("a clock").millis() - count * 1000;
+    let clocks = Arc::new(Clocks::scaled(1.0, UnixTime::from_millis(start_ms), Duration::from_secs(1)));
+    let start = clocks.read().now;
     let options = journal::Options {
         path: path.to_owned(),
         crash_log_dir: None,
@@ -140,12 +142,11 @@ fn fill(path: &Path, sink: &str, count: i64) {
     let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
     let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let start_ms = clocks.read().wall.expect("a clock").millis() - count * 1000;
     for index in 0..count {
         let swing = (index as f64 / 500.0).sin();
         intake.sample(Sample {
             box_name: BoxName::main(),
-            taken_at: clocks.read().now,
+            taken_at: start + Duration::from_secs(index.unsigned_abs()),
             wall: Some(UnixTime::from_millis(start_ms + index * 1000)),
             measurement: Measurement {
                 temperature: Celsius::new(21.0 + swing).expect("in range"),
