@@ -7,7 +7,7 @@
 //!   `out_of_order_time_window` is set: then it takes points in any order as far back as that, and a re-send changes nothing.
 //! - Prometheus refuses a request as a whole. Mimir, Cortex and Thanos store the good samples of a request that they refuse.
 //! - So a request that was stored and whose answer was lost is refused when it comes again. [`Sink::held`] tells what is there, where
-//!   the server also answers queries, at the address that belongs to the one for writing ([`read_url`]).
+//!   the server also answers queries, at the address that belongs to the one for writing (`read_url`).
 //! - A sample older than the window is answered with 500 "too old sample" (2.42), which does not mean that a retry could help;
 //!   Thanos answers 409 to everything that is about time.
 

@@ -20,9 +20,8 @@ use crate::support::{Daemon, FAULTS, InfluxServer, Proxy, Server, Spoil, Victori
 type Start = fn() -> Option<Box<dyn Server>>;
 
 /// The backends that store a point once, however often it arrives; and VictoriaMetrics without and with its deduplication.
-const KINDS: [(&str, Start); 3] = [
+const KINDS: [(&str, Start); 2] = [
     ("influxdb_v1", || InfluxServer::start().map(|server| Box::new(server) as Box<dyn Server>)),
-    ("victoriametrics", || VictoriaServer::start_doubling().map(|server| Box::new(server) as Box<dyn Server>)),
     ("victoriametrics", || VictoriaServer::start().map(|server| Box::new(server) as Box<dyn Server>)),
 ];
 
@@ -104,7 +103,7 @@ fn spoil(name: &str, start: Start, rounds: usize, by_chance: u64) {
 #[test]
 fn a_spoilt_connection_loses_and_doubles_nothing() {
     std::thread::scope(|scope| {
-        for (name, start) in &KINDS[..2] {
+        for (name, start) in &KINDS {
             scope.spawn(|| spoil(name, *start, 1, 6));
         }
     });
@@ -187,12 +186,13 @@ fn replay(name: &str, start: Start, count: i64, batch_size: i64) {
     assert_same_times(&daemon, &*server, name);
 }
 
-/// VictoriaMetrics is asked before anything is sent again, so it does well without deduplication too; what is promised is 1 ms.
+/// VictoriaMetrics is asked before anything is sent again; a busy one may not find at once what it has, which is why it deduplicates
+/// here as its owners are told to.
 #[test]
 fn a_replay_that_loses_three_answers_of_ten_stores_every_point_once() {
     std::thread::scope(|scope| {
         scope.spawn(|| replay(KINDS[0].0, KINDS[0].1, 100_000, 2_500));
-        scope.spawn(|| replay(KINDS[2].0, KINDS[2].1, 15_000, 3_000));
+        scope.spawn(|| replay(KINDS[1].0, KINDS[1].1, 15_000, 3_000));
     });
 }
 

@@ -27,13 +27,10 @@ impl VictoriaServer {
         self.process.request("GET", "/internal/force_flush");
         super::prometheus::metrics(self.process.address)
     }
+}
 
-    /// One without deduplication: what arrives twice is there twice.
-    pub(crate) fn start_doubling() -> Option<Self> {
-        Self::start_with(&[])
-    }
-
-    fn start_with(further: &[&str]) -> Option<Self> {
+impl Server for VictoriaServer {
+    fn start() -> Option<Self> {
         if !is_installed("victoria-metrics") {
             return None;
         }
@@ -44,24 +41,17 @@ impl VictoriaServer {
             "-retentionPeriod=100y".to_owned(),
             "-selfScrapeInterval=0".to_owned(),
             "-search.latencyOffset=0s".to_owned(),
+            "-dedup.minScrapeInterval=1ms".to_owned(),
             format!("-httpAuth.username={USERNAME}"),
             format!("-httpAuth.password={PASSWORD}"),
         ];
-        process.arguments.extend(further.iter().map(|argument| (*argument).to_owned()));
         process.start();
         Some(Self { process })
     }
-}
 
-impl Server for VictoriaServer {
-    fn start() -> Option<Self> {
-        Self::start_with(&["-dedup.minScrapeInterval=1ms"])
-    }
-
-    /// As they are on disk.
     fn times(&self, measurement: &str) -> Vec<i64> {
         self.process.request("GET", "/internal/force_flush");
-        let path = format!("/api/v1/export?reduce_mem_usage=1&match[]={measurement}_temperature_c");
+        let path = format!("/api/v1/export?match[]={measurement}_temperature_c");
         let (status, body) = self.process.request("GET", &path);
         assert_eq!(status, 200, "{body}");
         let blocks = body.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
