@@ -191,8 +191,8 @@ fn replay(name: &str, start: Start, count: i64, batch_size: i64) {
 #[test]
 fn a_replay_that_loses_three_answers_of_ten_stores_every_point_once() {
     std::thread::scope(|scope| {
-        scope.spawn(|| replay(KINDS[0].0, KINDS[0].1, 100_000, 2_500));
-        scope.spawn(|| replay(KINDS[1].0, KINDS[1].1, 15_000, 3_000));
+        scope.spawn(|| replay(KINDS[0].0, KINDS[0].1, 30_000, 1_000));
+        scope.spawn(|| replay(KINDS[1].0, KINDS[1].1, 6_000, 1_500));
     });
 }
 

@@ -130,14 +130,32 @@ fn what_waits_too_long_is_given_up_and_stays_as_history() {
     assert_eq!(rig.deliver_all("a").len() as u64, account.waiting);
 }
 
-/// A month without a backend, at 10 s, in the default 64 MB.
+fn is_soak() -> bool {
+    let is_soak = std::env::var_os("FILAMENTBOX_SOAK").is_some();
+    if !is_soak {
+        eprintln!("SKIPPED: the long form is part of `make soak` (FILAMENTBOX_SOAK=1)");
+    }
+    is_soak
+}
+
 #[test]
-fn a_month_of_outage_fits_and_nothing_is_thinned() {
+fn some_days_of_outage_fit_and_nothing_is_thinned() {
+    outage_of(5);
+}
+
+#[test]
+fn soak_of_a_month_of_outage() {
+    if is_soak() {
+        outage_of(30);
+    }
+}
+
+/// So many days without a backend, at 10 s, in the default 64 MB.
+fn outage_of(days: u64) {
     let folders = Folders::new();
     let max_bytes = 64_000_000;
     let mut rig = Rig::open(Options { max_bytes, queue_max_size: 10_000, ..options(&folders) });
     rig.interval = Duration::from_secs(10);
-    let days = 30;
     for _ in 0..days * 24 * 60 {
         rig.take_asleep(5);
         rig.take(1);
@@ -218,7 +236,18 @@ fn assert_exact(rig: &mut Rig, sink: &'static str) {
 /// point is read twice, and in the end what was said to wait is what could be read.
 #[test]
 fn the_books_balance_in_any_order_of_events() {
-    for seed in 0..40 {
+    any_order_of_events(12);
+}
+
+#[test]
+fn soak_of_the_books_in_any_order_of_events() {
+    if is_soak() {
+        any_order_of_events(120);
+    }
+}
+
+fn any_order_of_events(seeds: u64) {
+    for seed in 0..seeds {
         let mut dice = Dice(seed);
         let folders = Folders::new();
         let sinks = vec!["a".to_owned(), "b".to_owned()];

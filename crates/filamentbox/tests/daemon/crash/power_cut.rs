@@ -252,7 +252,7 @@ fn cut_everywhere(cuts: u64) {
 #[test]
 fn a_power_cut_at_any_moment_loses_nothing_that_was_sealed() {
     if strace::is_possible() {
-        cut_everywhere(500);
+        cut_everywhere(200);
     }
 }
 
