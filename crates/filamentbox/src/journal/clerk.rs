@@ -8,7 +8,7 @@ use filamentbox_core::time::{Clock, Monotonic, UnixTime};
 
 use super::ledger::{Cursor, Settled, length, overlap};
 use super::requests::{Chunk, Request, Selection};
-use super::store::{Block, NewLetter};
+use super::store::{Block, NewLetter, Position};
 use super::worker::Worker;
 use super::{Account, Batch, Queue, State, Statistics, Verdict};
 
@@ -86,15 +86,17 @@ impl Worker {
                     return Some(Found::Sealed(Block { at, points: Ok(Vec::new()) }, points));
                 }
                 Some(Block { at, points: Err(_) }) => {
-                    self.remove_damaged(at, clock)?;
-                    seq = at.end;
+                    seq = self.remove_damaged(at, clock)?;
                 }
             }
         }
         Some(Found::Open(seq.max(self.tail.first())))
     }
 
-    fn remove_damaged(&mut self, at: super::store::Position, clock: &Clock) -> Option<()> {
+    /// Says where it ended: what it says itself may be damaged too.
+    fn remove_damaged(&mut self, at: Position, clock: &Clock) -> Option<u64> {
+        let following = self.disk.with(clock.now, |store| store.first_after(at.first))?;
+        let at = Position { end: at.end.min(following.unwrap_or(self.tail.first())), ..at };
         let samples = at.end - at.first;
         let mut ledger = self.ledger.clone();
         ledger.lose(&(at.first..at.end));
@@ -102,7 +104,7 @@ impl Worker {
         self.evicted += samples;
         tracing::error!(first = at.first, samples, "a block of the journal is damaged and was removed");
         self.record(Severity::Error, format!("a block of the journal is damaged; its {samples} samples are lost"));
-        Some(())
+        Some(at.end)
     }
 
     fn read(&mut self, sink: &str, from: Option<u64>, max: usize, clock: &Clock) -> Option<Batch> {
@@ -314,8 +316,7 @@ impl Worker {
                     seq = at.end;
                 }
                 Some(Block { at, points: Err(_) }) => {
-                    self.remove_damaged(at, clock)?;
-                    seq = at.end;
+                    seq = self.remove_damaged(at, clock)?;
                 }
             }
         }

@@ -147,6 +147,15 @@ impl Store {
         Ok(statement.query_row([], |row| row.get(0).map(uint)).optional()?.unwrap_or(0))
     }
 
+    /// Where the block after the one at `first` begins.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(in crate::journal) fn first_after(&self, first: u64) -> rusqlite::Result<Option<u64>> {
+        let mut statement = self.connection.prepare_cached("SELECT min(first_seq) FROM block WHERE first_seq > ?1")?;
+        statement.query_row([int(first)], |row| row.get::<_, Option<i64>>(0)).map(|next| next.map(uint))
+    }
+
     /// The oldest `count` blocks.
     ///
     /// # Errors

@@ -315,6 +315,7 @@ fn damage_files(cases: u64, blocks: u64, size: usize) -> f64 {
         }
         let folders = Folders::new();
         std::fs::write(&folders.options().path, &bytes).unwrap();
+        eprintln!("case {seed}: {}", kinds[kind]);
         let (all, opening) = salvage(&folders).unwrap_or_default();
         slowest = slowest.max(opening);
         let share = all as f64 / points.len() as f64;

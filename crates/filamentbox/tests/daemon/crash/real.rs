@@ -112,20 +112,3 @@ fn a_daemon_that_is_killed_in_the_middle_of_a_write_loses_nothing() {
         ]);
     }
 }
-
-#[test]
-fn soak_of_kill_points_of_the_daemon() {
-    if std::env::var_os("FILAMENTBOX_SOAK").is_none() {
-        eprintln!("SKIPPED: 48 runs of the daemon are part of `make soak` (FILAMENTBOX_SOAK=1)");
-        return;
-    }
-    if strace::is_possible() {
-        let mut hits = Vec::new();
-        for durability in ["each", "minute"] {
-            for number in (1..=8).map(|step| step * 11) {
-                hits.extend(Fault::ALL.map(|fault| (durability, "pwrite64", 20 + number, fault)));
-            }
-        }
-        hit_all(&hits);
-    }
-}

@@ -241,7 +241,7 @@ impl World {
 
     /// Waits until nothing waits.
     async fn drain(&mut self) -> Account {
-        for minutes in 1..500 {
+        for minutes in 1..3000 {
             let account = self.account().await;
             if account.waiting == 0 {
                 return account;
