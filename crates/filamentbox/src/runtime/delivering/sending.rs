@@ -26,6 +26,8 @@ struct Written {
     decided: usize,
     /// Something was sent.
     sent: bool,
+    /// Something of it was accepted.
+    took_some: bool,
     /// Those that were refused.
     refused: Vec<(Point, String)>,
     /// Why the rest is not decided.
@@ -36,7 +38,7 @@ struct Written {
 
 impl Written {
     fn nothing(sent: bool, failure: SinkError) -> Self {
-        Self { decided: 0, sent, refused: Vec::new(), failure: Some(failure), witnesses: Vec::new() }
+        Self { decided: 0, sent, took_some: false, refused: Vec::new(), failure: Some(failure), witnesses: Vec::new() }
     }
 }
 
@@ -101,7 +103,7 @@ impl Delivering {
         match written.failure {
             None => {
                 self.together = TOGETHER;
-                self.accepted += u64::from(written.sent);
+                self.accepted += u64::from(written.took_some);
                 self.succeed();
             }
             Some(failure) => {
@@ -171,13 +173,15 @@ impl Delivering {
         let is_refused = |at: usize| outcome.refused.iter().any(|refused| refused.index == at);
         let mut written = (0..outcome.decided).filter(|at| !is_refused(*at)).map(|at| &to_write[at]);
         let oldest = written.next();
+        let took_some = oldest.is_some();
         let mut witnesses: Vec<Point> = oldest.into_iter().chain(written.next_back()).cloned().collect();
         if witnesses.is_empty() && missing.len() < points.len() {
-            // Without one that was written, the last of all shows whether they stay.
-            witnesses.extend(points[..decided].last().cloned());
+            // Without one that was written, the last that was there already shows whether they stay.
+            let there = (0..decided).rev().find(|at| missing.binary_search(at).is_err());
+            witnesses.extend(there.map(|at| points[at].clone()));
         }
         let refused = outcome.refused.into_iter().map(|refused| (to_write[refused.index].clone(), refused.reason));
-        Written { decided, sent: true, refused: refused.collect(), failure, witnesses }
+        Written { decided, sent: true, took_some, refused: refused.collect(), failure, witnesses }
     }
 
     /// Sends `points` in as few requests as it takes to know which ones the server refuses. With `takes_others`, the server has shown since
