@@ -239,13 +239,6 @@ fn the_books_balance_in_any_order_of_events() {
     any_order_of_events(12);
 }
 
-#[test]
-fn soak_of_the_books_in_any_order_of_events() {
-    if is_soak() {
-        any_order_of_events(120);
-    }
-}
-
 fn any_order_of_events(seeds: u64) {
     for seed in 0..seeds {
         let mut dice = Dice(seed);
