@@ -14,6 +14,9 @@ pub struct Cli {
     /// $XDG_STATE_HOME/filamentbox]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// File of the encrypted settings [default: config.db in the data folder]; its key lies beside it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config_db: Option<PathBuf>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,

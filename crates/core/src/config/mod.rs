@@ -19,6 +19,10 @@ pub use typed::{Band, BoxConfig, Config, Durability, OutputConfig, RequireSync, 
 pub enum Source {
     /// `FILAMENTBOX_...` in the environment.
     Environment,
+    /// HashiCorp Vault or OpenBao.
+    Vault,
+    /// The local encrypted store.
+    Store,
     /// Implied by `--simulate`.
     Simulate,
     /// The key's default.
@@ -29,6 +33,8 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Environment => "environment",
+            Self::Vault => "vault",
+            Self::Store => "store",
             Self::Simulate => "--simulate",
             Self::Default => "default",
         })

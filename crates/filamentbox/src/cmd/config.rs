@@ -7,18 +7,22 @@ use filamentbox_core::config::{Registry, Setting};
 use serde_json::json;
 
 use crate::cli::ConfigCommand;
-use crate::settings::{self, reference};
+use crate::settings::{self, Loaded, Places, reference};
 
 /// Shown instead of a secret.
 const MASK: &str = "********";
 
-pub(super) fn config(command: ConfigCommand) -> Result<ExitCode> {
+pub(super) fn config(command: ConfigCommand, places: Places) -> Result<ExitCode> {
     let registry = settings::registry();
     match command {
         ConfigCommand::List { prefix, json, reveal, simulate } => {
-            list(&registry, prefix.as_deref().unwrap_or_default(), json, reveal, simulate)
+            let loaded = match super::load_settings(places, simulate) {
+                Ok(loaded) => loaded,
+                Err(problem) => return super::refuse_settings(problem),
+            };
+            list(&registry, &loaded, prefix.as_deref().unwrap_or_default(), json, reveal)
         }
-        ConfigCommand::Get { key, reveal } => get(&registry, &key, reveal),
+        ConfigCommand::Get { key, reveal } => get(&registry, places, &key, reveal),
         ConfigCommand::Describe { markdown: true, .. } => {
             super::say(reference::markdown(&registry).trim_end());
             Ok(ExitCode::SUCCESS)
@@ -27,16 +31,7 @@ pub(super) fn config(command: ConfigCommand) -> Result<ExitCode> {
     }
 }
 
-/// The settings as a daemon started now would have them; or, said, why it would not start.
-fn load(registry: &Registry, simulate: bool) -> Result<settings::Loaded, ExitCode> {
-    settings::load(registry, simulate, settings::variables()).map_err(|problems| super::refuse_settings(&problems))
-}
-
-fn list(registry: &Registry, prefix: &str, json: bool, reveal: bool, simulate: bool) -> Result<ExitCode> {
-    let loaded = match load(registry, simulate) {
-        Ok(loaded) => loaded,
-        Err(code) => return Ok(code),
-    };
+fn list(registry: &Registry, loaded: &Loaded, prefix: &str, json: bool, reveal: bool) -> Result<ExitCode> {
     let rows = loaded.settings.iter().filter(|(key, _)| key.starts_with(prefix));
     let rows: Vec<_> =
         rows.map(|(key, setting)| (key, shown(registry, key, setting, reveal), setting.source.to_string())).collect();
@@ -60,15 +55,15 @@ fn list(registry: &Registry, prefix: &str, json: bool, reveal: bool, simulate: b
     Ok(ExitCode::SUCCESS)
 }
 
-fn get(registry: &Registry, key: &str, reveal: bool) -> Result<ExitCode> {
+fn get(registry: &Registry, places: Places, key: &str, reveal: bool) -> Result<ExitCode> {
     if registry.find(key).is_none() {
         let hint = registry.nearest(key).map_or(String::new(), |near| format!("; did you mean {near}?"));
         super::complain(format_args!("{key}: unknown key{hint} (`filamentbox config list` shows all keys)"));
         return Ok(ExitCode::from(super::USAGE));
     }
-    let loaded = match load(registry, false) {
+    let loaded = match super::load_settings(places, false) {
         Ok(loaded) => loaded,
-        Err(code) => return Ok(code),
+        Err(problem) => return super::refuse_settings(problem),
     };
     match loaded.settings.get(key) {
         Some(setting) => super::say(shown(registry, key, setting, reveal)),

@@ -1,7 +1,7 @@
 //! `database test`: how each configured backend is, found out from here, with what a running daemon says of its backlog.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,8 +14,7 @@ use tokio::time::timeout;
 use super::status::moment;
 use crate::cli::JsonArgs;
 use crate::client::Client;
-use crate::runtime::folder::client_data_dir;
-use crate::settings;
+use crate::settings::Places;
 use crate::sinks::{self, Finding, Health, Labels};
 
 /// A server that says nothing for so long does not work.
@@ -37,12 +36,13 @@ pub(super) struct Tested {
     daemon: Value,
 }
 
-pub(super) fn test(args: &JsonArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> {
-    let loaded = match settings::load(&settings::registry(), false, settings::variables()) {
+pub(super) fn test(args: &JsonArgs, places: Places) -> Result<ExitCode> {
+    let data_dir = places.data_dir.clone();
+    let loaded = match super::load_settings(places, false) {
         Ok(loaded) => loaded,
-        Err(problems) => return Ok(super::refuse_settings(&problems)),
+        Err(problem) => return super::refuse_settings(problem),
     };
-    let backends = test_all(&loaded.settings, &loaded.config, &data_dir.unwrap_or_else(client_data_dir))?;
+    let backends = test_all(&loaded.settings, &loaded.config, &data_dir)?;
     let healthy = backends.iter().all(Tested::is_good);
     if args.json {
         let backends: Vec<Value> = backends.iter().map(Tested::json).collect();

@@ -2,7 +2,6 @@
 
 use std::io::{BufWriter, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -15,13 +14,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::Usage;
 use crate::cli::{ExportArgs, Format};
 use crate::client::{Client, ClientError};
+use crate::journal;
 use crate::runtime::clock::wall;
 use crate::runtime::crash_log_dir;
-use crate::runtime::folder::client_data_dir;
+use crate::settings::Places;
 use crate::web::history;
-use crate::{journal, settings};
 
-pub(super) fn export(args: &ExportArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> {
+pub(super) fn export(args: &ExportArgs, places: Places) -> Result<ExitCode> {
     let now = wall().unwrap_or(UnixTime::from_millis(0));
     let parsed = [("--from", &args.from), ("--to", &args.to)].map(|(flag, text)| match text {
         None => Ok(None),
@@ -37,11 +36,10 @@ pub(super) fn export(args: &ExportArgs, data_dir: Option<PathBuf>) -> Result<Exi
         None => None,
         Some(name) => Some(BoxName::new(name).ok_or_else(|| Usage(format!("--box {name:?} is not a box's name")))?),
     };
-    let data_dir = data_dir.unwrap_or_else(client_data_dir);
-    let client = Client::new(&data_dir)?;
+    let client = Client::new(&places.data_dir)?;
     match super::block_on(from_daemon(args.format, &client, from, to, box_name.as_ref())) {
         Err(problem) if matches!(problem.downcast_ref(), Some(ClientError::NoDaemon(_))) => {
-            from_file(args.format, &data_dir, from, to, box_name)?;
+            from_file(args.format, places, from, to, box_name)?;
         }
         other => other?,
     }
@@ -79,12 +77,13 @@ async fn from_daemon(
 
 fn from_file(
     format: Format,
-    data_dir: &std::path::Path,
+    places: Places,
     from: Option<UnixTime>,
     to: Option<UnixTime>,
     box_name: Option<BoxName>,
 ) -> Result<()> {
-    let name = settings::load(&settings::registry(), false, settings::variables())
+    let data_dir = places.data_dir.clone();
+    let name = super::load_settings(places, false)
         .map_or_else(|_| "journal.db".to_owned(), |loaded| loaded.config.journal_path);
     let path = data_dir.join(name);
     let format = match format {

@@ -22,11 +22,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use filamentbox_core::command::OutputKind;
-use filamentbox_core::config::ConfigError;
 
 use crate::cli::{Cli, Command, DatabaseCommand, HistoryCommand, OutputsCommand};
 use crate::client::{Client, ClientError};
-use crate::runtime::folder::client_data_dir;
+use crate::runtime::folder::{client_data_dir, default_data_dir};
+use crate::settings::{self, Access, Loaded, Places, SettingsError, Sources};
 
 /// Exit code of a wrong usage or an invalid value; nothing was changed.
 const USAGE: u8 = 2;
@@ -36,20 +36,23 @@ const NO_DAEMON: u8 = 3;
 /// Runs what was asked for.
 pub fn dispatch(cli: Cli) -> ExitCode {
     let data_dir = cli.data_dir;
+    // Commands look where the daemon is; the daemon and `outputs off` where they are told to be.
+    let places =
+        |default: fn() -> PathBuf| Places::new(data_dir.clone().unwrap_or_else(default), cli.config_db.clone());
     let result = match cli.command {
-        Command::Run(args) => run::run(args, data_dir),
+        Command::Run(args) => run::run(args, places(default_data_dir)),
         Command::Status(args) => ask(data_dir, async |client| status::status(&args, client).await),
         Command::Heater(args) => ask(data_dir, async |client| switch::switch(OutputKind::Heater, &args, client).await),
         Command::Fan(args) => ask(data_dir, async |client| switch::switch(OutputKind::Fan, &args, client).await),
         Command::Reset => ask(data_dir, reset::reset),
-        Command::Sensor(command) => sensor::sensor(&command),
-        Command::Outputs(OutputsCommand::Off(args)) => outputs::off(&args, data_dir),
-        Command::History(HistoryCommand::Export(args)) => export::export(&args, data_dir),
-        Command::Database(DatabaseCommand::Test(args)) => database::test(&args, data_dir),
+        Command::Sensor(command) => sensor::sensor(&command, places(client_data_dir)),
+        Command::Outputs(OutputsCommand::Off(args)) => outputs::off(&args, places(default_data_dir)),
+        Command::History(HistoryCommand::Export(args)) => export::export(&args, places(client_data_dir)),
+        Command::Database(DatabaseCommand::Test(args)) => database::test(&args, places(client_data_dir)),
         Command::Outbox(args) => ask(data_dir, async |client| outbox::outbox(&args, client).await),
         Command::Events(args) => ask(data_dir, async |client| events::events(&args, client).await),
-        Command::Config(command) => config::config(command),
-        Command::Doctor(args) => doctor::doctor(&args, data_dir),
+        Command::Config(command) => config::config(command, places(client_data_dir)),
+        Command::Doctor(args) => doctor::doctor(&args, places(client_data_dir)),
         Command::Completions { shell } => completions::completions(shell),
         Command::RelayGuard(args) => relay_guard::relay_guard(args),
     };
@@ -86,11 +89,17 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     done
 }
 
-/// Says all that is wrong with the settings.
-fn refuse_settings(problems: &[ConfigError]) -> ExitCode {
+/// The settings as a daemon started now would have them.
+fn load_settings(places: Places, simulate: bool) -> Result<Loaded, SettingsError> {
+    Sources::open(places, Access::Existing, simulate, settings::variables())?.load()
+}
+
+/// Says why the settings are not known, all at once.
+fn refuse_settings(problem: SettingsError) -> Result<ExitCode> {
+    let SettingsError::Refused(problems) = problem else { return Err(problem.into()) };
     complain(format_args!("{} problem(s) in the settings:", problems.len()));
     problems.iter().for_each(|problem| complain(format_args!("  {problem}")));
-    ExitCode::from(USAGE)
+    Ok(ExitCode::from(USAGE))
 }
 
 /// A line for people on stderr.

@@ -7,19 +7,18 @@ use anyhow::Result;
 use filamentbox_guard::{LineSpec, outputs_off, recorded_lines};
 
 use crate::cli::OutputsOffArgs;
-use crate::runtime::folder::default_data_dir;
 use crate::runtime::guard::{STATE_DIR, slots};
-use crate::settings;
+use crate::settings::Places;
 
-pub(super) fn off(args: &OutputsOffArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> {
+pub(super) fn off(args: &OutputsOffArgs, places: Places) -> Result<ExitCode> {
     let state_dir = args.state_dir.clone().or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from));
-    let state_dir = state_dir.unwrap_or_else(|| data_dir.unwrap_or_else(default_data_dir).join(STATE_DIR));
+    let state_dir = state_dir.unwrap_or_else(|| places.data_dir.join(STATE_DIR));
     let mut is_all_known = true;
-    let mut lines: Vec<LineSpec> = match settings::load(&settings::registry(), false, settings::variables()) {
+    let mut lines: Vec<LineSpec> = match super::load_settings(places, false) {
         Ok(loaded) => slots(&loaded.config).into_iter().map(|slot| slot.line).collect(),
-        Err(problems) => {
-            super::complain("the settings have problems, so only what a relay guard has held is switched off:");
-            problems.iter().for_each(|problem| super::complain(format_args!("  {problem}")));
+        Err(problem) => {
+            super::complain("the settings are not known, so only what a relay guard has held is switched off:");
+            super::refuse_settings(problem).map_err(super::complain).ok();
             is_all_known = false;
             Vec::new()
         }

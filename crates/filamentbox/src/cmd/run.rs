@@ -1,32 +1,43 @@
 //! `run`: the daemon.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use tracing::error;
 
 use crate::cli::RunArgs;
-use crate::runtime::folder::default_data_dir;
-use crate::{logging, runtime, settings};
+use crate::runtime::folder::DataFolder;
+use crate::settings::{self, Access, Places, SettingsError, Sources};
+use crate::{logging, runtime};
 
-pub(super) fn run(args: RunArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> {
+pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
     let _until_the_end = logging::start(args.debug);
-    let loaded = match settings::load(&settings::registry(), args.simulate, settings::variables()) {
+    let data_dir = places.data_dir.clone();
+    // The store's folder is the data folder as a rule; the daemon makes it, and the store in it.
+    let prepared = DataFolder::make(places.store_dir()).map_err(anyhow::Error::from);
+    let sources =
+        prepared.and_then(|()| Ok(Sources::open(places, Access::Create, args.simulate, settings::variables())?));
+    let sources = match sources {
+        Ok(sources) => sources,
+        Err(problem) => {
+            error!("the daemon does not start: {problem:#}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let loaded = match sources.load() {
         Ok(loaded) => loaded,
-        Err(problems) => {
+        Err(SettingsError::Refused(problems)) => {
             error!("the daemon does not start: {} problem(s) in the settings", problems.len());
             problems.iter().for_each(|problem| error!("{problem}"));
             return Ok(ExitCode::from(super::USAGE));
         }
+        Err(problem) => {
+            error!("the daemon does not start: {problem:#}");
+            return Ok(ExitCode::FAILURE);
+        }
     };
-    let options = runtime::Options {
-        data_dir: data_dir.unwrap_or_else(default_data_dir),
-        time_scale: args.time_scale,
-        guard: args.guard,
-        trace: args.trace,
-        loaded,
-    };
+    let options =
+        runtime::Options { data_dir, time_scale: args.time_scale, guard: args.guard, trace: args.trace, loaded };
     let outcome = runtime::start(options).and_then(runtime::Running::supervise);
     Ok(match outcome {
         Ok(()) => ExitCode::SUCCESS,

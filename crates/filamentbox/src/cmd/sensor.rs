@@ -10,15 +10,15 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{JsonArgs, SensorCommand};
 use crate::runtime::{clock::boottime, hardware};
-use crate::settings::{self, Loaded};
+use crate::settings::{Loaded, Places};
 
 /// A sensor may refuse a reading or two, a DHT most of all; then it is broken.
 const ATTEMPTS: u32 = 3;
 
-pub(super) fn sensor(command: &SensorCommand) -> Result<ExitCode> {
-    let loaded = match settings::load(&settings::registry(), false, settings::variables()) {
+pub(super) fn sensor(command: &SensorCommand, places: Places) -> Result<ExitCode> {
+    let loaded = match super::load_settings(places, false) {
         Ok(loaded) => loaded,
-        Err(problems) => return Ok(super::refuse_settings(&problems)),
+        Err(problem) => return super::refuse_settings(problem),
     };
     let context = hardware::context(Arc::new(boottime), None);
     match command {

@@ -39,13 +39,22 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
+    /// Makes the folder if it is missing.
+    ///
+    /// # Errors
+    /// [`FolderError::Unusable`].
+    pub fn make(path: &Path) -> Result<(), FolderError> {
+        let made = DirBuilder::new().recursive(true).mode(0o750).create(path);
+        made.map_err(|reason| FolderError::Unusable { path: path.to_owned(), reason })
+    }
+
     /// Makes the folder if it is missing, and locks it.
     ///
     /// # Errors
     /// [`FolderError`]; nothing is changed then.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
+        Self::make(path)?;
         let unusable = |reason| FolderError::Unusable { path: path.to_owned(), reason };
-        DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(unusable)?;
         let lock_path = path.join(LOCK_NAME);
         let mut options = OpenOptions::new();
         let mut lock =

@@ -12,6 +12,9 @@ const PREFIX: &str = "FILAMENTBOX_";
 /// The one variable that holds many settings: tags as a JSON object, with names as written.
 const TAGS: &str = "data_collection.tags";
 
+/// Variables that say how the store is opened.
+const NOT_SETTINGS: [&str; 2] = ["FILAMENTBOX_CONFIG_KEY", "FILAMENTBOX_ALLOW_DEFAULT_KEY"];
+
 pub(super) struct Environment {
     pub(super) layer: Layer,
     pub(super) errors: Vec<ConfigError>,
@@ -30,6 +33,9 @@ pub(super) fn layer(registry: &Registry, variables: Vec<Variable>) -> Environmen
             refuse("the value is not valid UTF-8; set it again as UTF-8 text".to_owned());
             continue;
         };
+        if NOT_SETTINGS.contains(&name) {
+            continue;
+        }
         let key = name[PREFIX.len()..].to_ascii_lowercase().replace("__", ".");
         if key == TAGS {
             match serde_json::from_str::<BTreeMap<String, String>>(value) {
@@ -49,6 +55,12 @@ pub(super) fn layer(registry: &Registry, variables: Vec<Variable>) -> Environmen
     Environment { layer: Layer { source: Source::Environment, values }, errors, warnings }
 }
 
+/// The value of the variable `name`, if it is set and not empty.
+pub(super) fn variable(variables: &[Variable], name: &str) -> Option<String> {
+    let (_, value) = variables.iter().find(|(known, _)| known == name)?;
+    value.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
 /// The name of the variable that sets `key`.
 pub(super) fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
@@ -56,13 +68,13 @@ pub(super) fn variable_name(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{load, registry};
+    use super::super::{Layers, load, registry};
     use super::*;
 
     #[track_caller]
     fn check(variables: &[(&str, &str)], expected: Result<&[(&str, &str)], &[&str]>) {
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        match (load(&registry(), false, variables), expected) {
+        match (load(&registry(), Layers { variables, ..Layers::default() }), expected) {
             (Ok(loaded), Ok(values)) => {
                 for (key, text) in values {
                     assert_eq!(
@@ -115,7 +127,7 @@ mod tests {
     #[test]
     fn other_names_are_left_alone() {
         let variables = vec![("FILAMENTBOX_SIM_SEED".into(), "1".into()), ("PATH".into(), "/bin".into())];
-        let loaded = load(&registry(), false, variables).expect("accepted");
+        let loaded = load(&registry(), Layers { variables, ..Layers::default() }).expect("accepted");
         assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
     }
 }

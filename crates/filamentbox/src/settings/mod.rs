@@ -1,9 +1,11 @@
-//! Where settings come from: the environment over what `--simulate` implies over the defaults.
-//!
-//! The encrypted store and Vault are layers still to come; they slot in between.
+//! Where settings come from: the environment over the encrypted store over what `--simulate` implies over the defaults.
 
 mod environment;
+mod key;
+mod places;
 pub mod reference;
+mod sources;
+mod store;
 
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
@@ -11,6 +13,10 @@ use filamentbox_devices::sensors;
 use crate::{alerts, sinks};
 
 pub use environment::Variable;
+pub use key::{Key, KeyError, KeySource};
+pub use places::Places;
+pub use sources::{Access, SettingsError, Sources};
+pub use store::{Change, Store, StoreError};
 
 /// What `--simulate` means, whatever else is set: a simulated sensor, and with it simulated outputs.
 const SIMULATE: &[(&str, &str)] = &[("sensor.type", "simulated")];
@@ -33,15 +39,26 @@ pub fn registry() -> Registry {
     Registry::new(filamentbox_devices::sensors::keys().chain(sinks::keys()).chain(alerts::KEYS))
 }
 
-/// Reads and checks all layers.
+/// What the places of the settings hold.
+#[derive(Clone, Default)]
+pub struct Layers {
+    /// Whether this is `--simulate`.
+    pub simulate: bool,
+    /// The environment.
+    pub variables: Vec<Variable>,
+    /// The store: key and text.
+    pub stored: Vec<(String, String)>,
+}
+
+/// Checks all layers together.
 ///
 /// # Errors
 /// Every problem at once; nothing is applied then.
-pub fn load(registry: &Registry, simulate: bool, variables: Vec<Variable>) -> Result<Loaded, Vec<ConfigError>> {
-    let environment = environment::layer(registry, variables);
+pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigError>> {
+    let environment = environment::layer(registry, inputs.variables);
     let mut errors = environment.errors;
-    let mut layers = vec![environment.layer];
-    if simulate {
+    let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
+    if inputs.simulate {
         let layer = |values: &[(&str, &str)]| Layer {
             source: Source::Simulate,
             values: values.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect(),

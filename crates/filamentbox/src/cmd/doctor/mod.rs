@@ -33,15 +33,14 @@ use anyhow::Result;
 use super::database;
 use crate::cli::DoctorArgs;
 use crate::client::{Client, ClientError};
-use crate::runtime::folder::client_data_dir;
-use crate::settings;
+use crate::settings::{self, Layers, Places, SettingsError};
 
 use finding::{Concern, Report, Step, put, run, say};
 use polarity::{GuardSwitch, Person, Switch};
 use system::{Daemon, System, ThisMachine};
 
-pub(super) fn doctor(args: &DoctorArgs, data_dir: Option<PathBuf>) -> Result<ExitCode> {
-    let system = this_system(data_dir.unwrap_or_else(client_data_dir), args.safety)?;
+pub(super) fn doctor(args: &DoctorArgs, places: Places) -> Result<ExitCode> {
+    let system = this_system(places, args.safety)?;
     let mut person = if args.json { None } else { polarity::person() };
     let person = person.as_mut().map(|person| -> &mut dyn Person { person });
     let report = examine(&system, args.safety, person, &mut GuardSwitch { data_dir: system.data_dir.clone() });
@@ -78,11 +77,17 @@ fn examine(system: &System, safety_only: bool, person: Option<&mut dyn Person>, 
 }
 
 /// The machine this runs on, with the settings of this environment; with the defaults when they are refused, and the reasons.
-fn this_system(data_dir: PathBuf, safety_only: bool) -> Result<System> {
-    let registry = settings::registry();
-    let (loaded, problems) = match settings::load(&registry, false, settings::variables()) {
+fn this_system(places: Places, safety_only: bool) -> Result<System> {
+    let data_dir = places.data_dir.clone();
+    let (loaded, problems) = match super::load_settings(places, false) {
         Ok(loaded) => (Ok(loaded), Vec::new()),
-        Err(problems) => (settings::load(&registry, false, Vec::new()), problems),
+        Err(problem) => {
+            let problems = match problem {
+                SettingsError::Refused(problems) => problems.iter().map(ToString::to_string).collect(),
+                other => vec![other.to_string()],
+            };
+            (settings::load(&settings::registry(), Layers::default()), problems)
+        }
     };
     let loaded = loaded.map_err(|_| anyhow::anyhow!("the defaults of the settings are refused, which is a defect"))?;
     let backends = match safety_only {
@@ -95,7 +100,7 @@ fn this_system(data_dir: PathBuf, safety_only: bool) -> Result<System> {
         backends,
         settings: loaded.settings,
         config: loaded.config,
-        problems: problems.iter().map(ToString::to_string).collect(),
+        problems,
         daemon: ask_daemon(&data_dir)?,
         data_dir: std::path::absolute(data_dir)?,
     };

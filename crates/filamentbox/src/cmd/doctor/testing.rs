@@ -13,7 +13,7 @@ use super::finding::{Finding, Status};
 use super::outputs::Output;
 use super::polarity::Switch;
 use super::system::{ChipView, Daemon, Disk, LineView, Machine, System, User};
-use crate::settings;
+use crate::settings::{self, Layers};
 
 /// A folder that looks like a machine's root, and the facts that are no files.
 pub(super) struct Tree {
@@ -149,7 +149,7 @@ impl Tree {
 
     pub(super) fn system(self) -> System {
         let variables = self.values.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let loaded = settings::load(&settings::registry(), false, variables).expect("allowed");
+        let loaded = settings::load(&settings::registry(), Layers { variables, ..Layers::default() }).expect("allowed");
         System {
             root: self.machine.folder.path().to_owned(),
             machine: Box::new(self.machine),
