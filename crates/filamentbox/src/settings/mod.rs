@@ -50,11 +50,27 @@ pub struct Layers {
     pub stored: Vec<(String, String)>,
 }
 
+/// What the layers come to, problems or not.
+pub struct Survey {
+    /// What is allowed, each by itself; a refused text counts as not given.
+    pub settings: Settings,
+    /// Every problem at once.
+    pub problems: Vec<ConfigError>,
+    /// The settings in both forms; nothing while there is a problem.
+    pub loaded: Option<Loaded>,
+}
+
 /// Checks all layers together.
 ///
 /// # Errors
 /// Every problem at once; nothing is applied then.
 pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigError>> {
+    let survey = survey(registry, inputs);
+    survey.loaded.ok_or(survey.problems)
+}
+
+/// Looks at all layers together, also where some are refused.
+pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let environment = environment::layer(registry, inputs.variables);
     let mut errors = environment.errors;
     let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
@@ -84,14 +100,12 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
     };
     errors.extend(further.into_iter().filter(|problem| !is_about_refused(problem)));
     errors.extend(refused.iter().cloned());
-    match config {
-        Ok(config) if errors.is_empty() => {
-            let mut warnings = environment.warnings;
-            warnings.extend(reserved(registry, &settings));
-            Ok(Loaded { settings, config, warnings })
-        }
-        _ => Err(errors),
-    }
+    let loaded = config.ok().filter(|_| errors.is_empty()).map(|config| {
+        let mut warnings = environment.warnings;
+        warnings.extend(reserved(registry, &settings));
+        Loaded { settings: settings.clone(), config, warnings }
+    });
+    Survey { settings, problems: errors, loaded }
 }
 
 fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
