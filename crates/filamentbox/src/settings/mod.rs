@@ -118,3 +118,55 @@ fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
 pub fn variables() -> Vec<Variable> {
     std::env::vars_os().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Keys with texts that contradict nothing.
+    const POOL: [(&str, &[&str]); 6] = [
+        ("sensor.type", &["auto", "bme280", "dht22"]),
+        ("heating_control.enabled", &["true", "false"]),
+        ("sensor.sea_level_pressure", &["990", "1000", "1013.25"]),
+        ("history.max_mb", &["32", "48", "64"]),
+        ("data_collection.tags.shelf", &["1", "2"]),
+        ("database.influxdb_v2.token", &["a", "b"]),
+    ];
+
+    /// A text or nothing for each key of the pool.
+    fn layer() -> impl Strategy<Value = Vec<(String, String)>> {
+        let one = |(key, texts): (&'static str, &'static [&'static str])| {
+            prop::option::of(prop::sample::select(texts))
+                .prop_map(move |text| text.map(|text| (key.to_owned(), text.to_owned())))
+        };
+        POOL.map(one).to_vec().prop_map(|layer| layer.into_iter().flatten().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn the_highest_layer_holds(environment in layer(), stored in layer(), simulate: bool) {
+            let named = environment.iter().map(|(key, text)| (variable_name(key).into(), text.into()));
+            let inputs = Layers { simulate, variables: named.collect(), stored: stored.clone(), ..Layers::default() };
+            let loaded = load(&registry(), inputs).expect("allowed");
+            let text = |layer: &[(String, String)], key| layer.iter().find(|(known, _)| known == key).map(|(_, text)| text.clone());
+            let implied = |layer: &[(&str, &str)], key: &str| {
+                layer.iter().find(|(known, _)| simulate && *known == key).map(|(_, text)| (*text).to_owned())
+            };
+            for (key, _) in POOL {
+                let default = registry().find(key).filter(|spec| !spec.is_family()).map(|spec| spec.default.to_owned());
+                let layers = [
+                    (implied(SIMULATE, key), Source::Simulate),
+                    (text(&environment, key), Source::Environment),
+                    (text(&stored, key), Source::Store),
+                    (implied(SIMULATE_DEFAULTS, key), Source::Simulate),
+                    (default, Source::Default),
+                ];
+                let expected = layers.into_iter().find_map(|(text, source)| Some((text?, source)));
+                let holds = loaded.settings.get(key).map(|setting| (setting.text.clone(), setting.source));
+                prop_assert_eq!(holds, expected, "{}", key);
+            }
+        }
+    }
+}

@@ -77,3 +77,84 @@ fn value(spec: Option<&KeySpec>, text: &str) -> String {
     let is_bare = spec.is_some_and(|spec| matches!(spec.kind, Kind::Number { .. } | Kind::Integer { .. } | Kind::Bool));
     if is_bare && import::toml::is_read_as(text, text) { text.to_owned() } else { text.to_toml_value() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::settings::registry;
+
+    /// What an import of the export of `stored` takes in.
+    fn round_trip(stored: &[(String, String)]) -> BTreeMap<String, String> {
+        let (page, _) = page(&registry(), stored, true);
+        let found = import::toml::read(Path::new("page"), &page);
+        assert!(found.problems.is_empty(), "{:?} in:\n{page}", found.problems);
+        let count = found.entries.len();
+        let read: BTreeMap<_, _> = found.entries.into_iter().map(|entry| (entry.key, entry.text)).collect();
+        assert_eq!(read.len(), count, "each key once in:\n{page}");
+        read
+    }
+
+    /// Every key, families under odd names too, and some that are not known.
+    fn key() -> impl Strategy<Value = String> {
+        let specs = registry();
+        let keys: Vec<_> = specs.specs().iter().map(|spec| spec.key).collect();
+        let odd = prop_oneof![any::<String>(), Just(".".to_owned()), "[a.\"' =#\\[\\]]{1,6}"];
+        let known = (prop::sample::select(keys), odd.clone()).prop_map(|(key, name)| match key.strip_suffix("NAME") {
+            Some(family) => format!("{family}{name}"),
+            None => key.to_owned(),
+        });
+        let later = prop_oneof![Just("later".to_owned()), Just("database.later.a".to_owned()), odd];
+        prop_oneof![8 => known, 1 => later]
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let number = prop_oneof!["-?[0-9]{1,4}", "[+-]?[0-9]{0,3}\\.[0-9]{0,3}", "[0-9_xeE+ ]{1,6}"];
+        prop_oneof![any::<String>(), number, Just("true".to_owned()), Just("yes".to_owned()), Just("inf".to_owned())]
+    }
+
+    proptest! {
+        #[test]
+        fn an_export_is_read_back_as_it_was(stored in prop::collection::btree_map(key(), text(), 0..12)) {
+            let list: Vec<_> = stored.clone().into_iter().collect();
+            prop_assert_eq!(round_trip(&list), stored);
+        }
+    }
+
+    #[test]
+    fn sections_units_and_secrets() {
+        let stored = [
+            ("data_collection.tags.Shelf 2", "oben"),
+            ("database.influxdb_v2.token", "hunter2"),
+            ("database.type", "influxdb_v2"),
+            ("heating_control.enabled", "true"),
+            ("heating_control.max_temp_c", "45.0"),
+            ("later.key", "hunter3"),
+        ];
+        let stored: Vec<_> = stored.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+        let (page, secrets) = page(&registry(), &stored, false);
+        let expected = r#"
+# This version does not know:
+# "later.key" = ...  # a secret
+
+[data_collection.tags]
+"Shelf 2" = "oben"
+
+[database]
+type = "influxdb_v2"
+
+[database.influxdb_v2]
+# token = ...  # a secret
+
+[heating_control]
+enabled = true
+max_temp_c = 45.0  # °C
+"#;
+        assert_eq!(page.split_once('\n').map(|(_, rest)| rest), Some(expected));
+        assert_eq!(secrets, 2);
+    }
+}
