@@ -22,6 +22,8 @@ pub enum ConfigCommand {
     Set(SetArgs),
     /// Take settings out of the store: the next source holds again
     Unset(UnsetArgs),
+    /// Look at settings and change them on the whole screen, with search, choices, a test of the databases and a review
+    Edit,
     /// What a key does, what is allowed, its default
     Describe(DescribeArgs),
     /// The store's settings as TOML, to stdout

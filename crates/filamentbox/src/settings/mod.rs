@@ -12,7 +12,7 @@ use filamentbox_devices::sensors;
 
 use crate::{alerts, sinks};
 
-pub use environment::Variable;
+pub use environment::{Variable, variable_name};
 pub use key::{Key, KeyError, KeySource};
 pub use places::Places;
 pub use sources::{Access, SettingsError, Sources};

@@ -2,6 +2,7 @@
 
 mod change;
 mod describe;
+mod edit;
 mod export;
 mod get;
 mod import;
@@ -27,6 +28,7 @@ pub(super) fn config(args: ConfigArgs, places: Places) -> Result<ExitCode> {
         Some(ConfigCommand::Get(args)) => get::get(&args, places),
         Some(ConfigCommand::Set(args)) => set::set(args, places),
         Some(ConfigCommand::Unset(args)) => unset::unset(args, places),
+        Some(ConfigCommand::Edit) => edit::edit(places),
         Some(ConfigCommand::Describe(args)) => describe::describe(&args),
         Some(ConfigCommand::Export(args)) => export::export(&args, places),
         Some(ConfigCommand::Import(args)) => import::import(&args, places),
