@@ -32,6 +32,9 @@ pub struct OriginalArgs {
     /// As `config unset KEY`
     #[arg(long, group = "action", value_name = "KEY")]
     pub delete: Option<String>,
+    /// As `config edit`
+    #[arg(long, group = "action", conflicts_with = "key")]
+    pub interactive: bool,
     /// As --config-db
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
@@ -44,17 +47,18 @@ pub struct OriginalArgs {
 impl OriginalArgs {
     /// Whether there are any.
     pub fn any(&self) -> bool {
-        let Self { list, get, set, delete, db, key } = self;
-        *list || get.is_some() || set.is_some() || delete.is_some() || db.is_some() || key.is_some()
+        let Self { list, get, set, delete, interactive, db, key } = self;
+        *list || *interactive || get.is_some() || set.is_some() || delete.is_some() || db.is_some() || key.is_some()
     }
 
     /// The command that does the same.
     pub fn command(self) -> Option<ConfigCommand> {
-        let Self { list, get, set, delete, .. } = self;
+        let Self { list, get, set, delete, interactive, .. } = self;
         let get = get.map(|key| ConfigCommand::Get(GetArgs { key, reveal: false }));
         let set = set.map(|words| ConfigCommand::Set(SetArgs { words, stdin: false }));
         let unset = delete.map(|key| ConfigCommand::Unset(UnsetArgs { keys: vec![key] }));
-        get.or(set).or(unset).or_else(|| list.then(|| ConfigCommand::List(ListArgs::default())))
+        let edit = interactive.then_some(ConfigCommand::Edit);
+        get.or(set).or(unset).or(edit).or_else(|| list.then(|| ConfigCommand::List(ListArgs::default())))
     }
 }
 
@@ -72,6 +76,8 @@ pub enum ConfigCommand {
     /// Take settings out of the store, all or none: what the next source says holds again
     #[command(after_help = UNSET_HELP)]
     Unset(UnsetArgs),
+    /// Look at settings and change them on the whole screen, with search, choices, a test of the databases and a review
+    Edit,
     /// What a key does, what is allowed, its default
     Describe(DescribeArgs),
     /// What the store holds, as TOML

@@ -9,6 +9,7 @@ mod crash;
 mod database;
 mod disk;
 mod doctor;
+mod editor;
 mod hardware;
 mod keeping;
 mod kills;
