@@ -142,11 +142,11 @@ impl Sources {
         Ok(self.store.borrow().as_ref().map_or(Ok(Vec::new()), |store| store.audit(limit))?)
     }
 
-    /// Gives the store a new key: `new`, or a random one. Returns its place.
+    /// Gives the store a new key: `new`, or a random one. Returns the old key's place and the new one's.
     ///
     /// # Errors
     /// [`SettingsError`].
-    pub fn rotate(&mut self, new: Option<Key>) -> Result<KeySource, SettingsError> {
+    pub fn rotate(&mut self, new: Option<Key>) -> Result<(KeySource, KeySource), SettingsError> {
         if self.places.store_id().map_err(|reason| self.unusable(reason))?.is_none() {
             return Err(SettingsError::NoStore(self.places.clone()));
         }
@@ -167,7 +167,7 @@ impl Sources {
             (None, _) => (Key::random(self.places.key_file())?, KeySource::File(self.places.key_file())),
         };
         rotation::rotate(&self.places, store, &new)?;
-        Ok(place)
+        Ok((old, place))
     }
 
     /// Makes a key for a new installation.
@@ -251,6 +251,9 @@ impl Sources {
             (open, now) if open == now => Ok(()),
             _ => {
                 let opened = open_store(&self.places, &self.variables)?;
+                if open.is_some() {
+                    info!(path = %self.places.store.display(), "the settings' store was replaced, and is open again");
+                }
                 *self.store.borrow_mut() = opened;
                 Ok(())
             }
@@ -297,3 +300,6 @@ fn place_new_key(places: &Places) -> Result<Key, SettingsError> {
     files::place(&new, &path).map_err(|reason| KeyError::Unusable { path, reason })?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests;

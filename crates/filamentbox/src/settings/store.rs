@@ -144,6 +144,8 @@ impl Store {
                     // Another program may have left it with a write-ahead log, which does not go well with read-only disks and copies.
                     // While others have it open this fails, and does no harm.
                     drop(connection.pragma_update(None, "journal_mode", "DELETE"));
+                    // A change that was promised survives a power cut.
+                    connection.pragma_update(None, "synchronous", "EXTRA").map_err(failed)?;
                     return Ok(Some(Self { path: path.to_owned(), id, key: key.clone(), literal, connection }));
                 }
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {}
@@ -282,8 +284,6 @@ pub(super) fn connect(path: &Path, literal: &str) -> rusqlite::Result<Connection
     // SQLCipher would write about a wrong key on stderr; the caller does.
     connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
     connection.execute_batch(&Zeroizing::new(format!("PRAGMA key = {literal};")))?;
-    // A change that was promised survives a power cut.
-    connection.execute_batch("PRAGMA synchronous = EXTRA;")?;
     Ok(connection)
 }
 

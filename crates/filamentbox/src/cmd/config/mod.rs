@@ -1,10 +1,12 @@
 //! `config ...`: a file a subcommand.
 
+mod audit;
 mod change;
 mod describe;
 mod export;
 mod get;
 mod import;
+mod key;
 mod list;
 mod set;
 mod unset;
@@ -30,6 +32,8 @@ pub(super) fn config(args: ConfigArgs, places: Places) -> Result<ExitCode> {
         Some(ConfigCommand::Describe(args)) => describe::describe(&args),
         Some(ConfigCommand::Export(args)) => export::export(&args, places),
         Some(ConfigCommand::Import(args)) => import::import(&args, places),
+        Some(ConfigCommand::Key(command)) => key::key(&command, places),
+        Some(ConfigCommand::Audit(args)) => audit::audit(&args, places),
         None => Err(Usage("say what to do; `filamentbox config --help` lists it".to_owned()).into()),
     }
 }
