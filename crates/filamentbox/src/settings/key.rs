@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::environment::{Variable, variable};
+use super::vault::Secret;
 
 /// The key in the environment, by the contract's name and its alias.
 const VARIABLES: [&str; 2] = ["CONFIG_ENCRYPTION_KEY", "FILAMENTBOX_CONFIG_KEY"];
@@ -17,6 +18,8 @@ const VARIABLES: [&str; 2] = ["CONFIG_ENCRYPTION_KEY", "FILAMENTBOX_CONFIG_KEY"]
 pub enum KeySource {
     /// This variable of the environment.
     Environment(&'static str),
+    /// HashiCorp Vault or OpenBao.
+    Vault,
     /// The key's file.
     File(PathBuf),
 }
@@ -50,16 +53,25 @@ pub enum KeyError {
 }
 
 impl Key {
-    /// The key in force, if there is one.
+    /// The environment's key.
+    pub fn of_environment(variables: &[Variable]) -> Option<Self> {
+        let mut names = VARIABLES.into_iter();
+        names.find_map(|name| {
+            let text = Zeroizing::new(variable(variables, name)?);
+            Some(Self { text, source: KeySource::Environment(name) })
+        })
+    }
+
+    /// Vault's key.
+    pub(super) fn of_vault(key: Secret) -> Self {
+        Self { text: key.into_text(), source: KeySource::Vault }
+    }
+
+    /// The key in `file`, if there is one.
     ///
     /// # Errors
     /// [`KeyError`]: a key that is there and cannot be used never means "no key".
-    pub fn find(variables: &[Variable], file: &Path) -> Result<Option<Self>, KeyError> {
-        for name in VARIABLES {
-            if let Some(text) = variable(variables, name) {
-                return Ok(Some(Self { text: Zeroizing::new(text), source: KeySource::Environment(name) }));
-            }
-        }
+    pub fn read(file: &Path) -> Result<Option<Self>, KeyError> {
         let unusable = |reason| KeyError::Unusable { path: file.to_owned(), reason };
         let mut opened = match fs::File::open(file) {
             Ok(opened) => opened,
@@ -82,12 +94,17 @@ impl Key {
     /// When the file is there already or cannot be made.
     pub fn generate(file: &Path) -> Result<Self, KeyError> {
         let unusable = |reason| KeyError::Unusable { path: file.to_owned(), reason };
-        let mut random = Zeroizing::new([0_u8; 32]);
-        fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut *random)).map_err(unusable)?;
-        let text = Zeroizing::new(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let text = Self::random_text().map_err(unusable)?;
         let mut made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(unusable)?;
         made.write_all(text.as_bytes()).and_then(|()| made.sync_all()).map_err(unusable)?;
         Ok(Self { text, source: KeySource::File(file.to_owned()) })
+    }
+
+    /// 256 random bits in hexadecimal digits.
+    pub(super) fn random_text() -> std::io::Result<Zeroizing<String>> {
+        let mut random = Zeroizing::new([0_u8; 32]);
+        fs::File::open("/dev/urandom")?.read_exact(&mut *random)?;
+        Ok(Zeroizing::new(random.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
     /// The SQL literals to try with `PRAGMA key`: 64 hexadecimal digits are the key itself (and, for stores made elsewhere, a passphrase

@@ -6,7 +6,9 @@ use super::environment::Variable;
 use super::key::{Key, KeyError};
 use super::places::Places;
 use super::store::{Change, Store, StoreError};
+use super::vault::{Secret, VaultError, VaultLayer, Watch};
 use super::{Layers, Loaded, load, registry};
+use crate::runtime::crash_log_dir;
 
 /// Why the settings are not known, or were not changed. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -20,14 +22,19 @@ pub enum SettingsError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// There is a store and no key for it.
-    #[error("there is a store of settings, {}, but no key for it: not in the environment, and {} is missing", .0.store.display(), .0.key_file().display())]
+    #[error("there is a store of settings, {}, but no key for it: not in the environment, not in Vault (if VAULT_ADDR names one), and {} is missing", .0.store.display(), .0.key_file().display())]
     NoKey(Places),
 }
 
 /// Whether a store may be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
+    /// Reading what is on this machine: Vault is not asked, only what was kept of it counts. For what must not wait.
+    Offline,
     /// Reading: where there is no store, it counts as empty.
     Existing,
     /// The store and its key are made if they are missing.
@@ -43,6 +50,7 @@ pub struct Sources {
     simulate: bool,
     variables: Vec<Variable>,
     store: Option<Store>,
+    vault: Option<VaultLayer>,
 }
 
 impl Sources {
@@ -56,19 +64,57 @@ impl Sources {
         simulate: bool,
         variables: Vec<Variable>,
     ) -> Result<Self, SettingsError> {
-        let mut sources = Self { registry: registry(), places, simulate, variables, store: None };
+        let is_online = access != Access::Offline;
+        let vault = VaultLayer::open(&variables, crash_log_dir().as_deref(), places.store_dir(), is_online)?;
+        let mut sources = Self { registry: registry(), places, simulate, variables, store: None, vault };
         let is_there = sources.places.store.exists();
-        if !is_there && access == Access::Existing {
-            return Ok(sources);
+        if is_there || access == Access::Create {
+            let key = sources.key(is_there)?;
+            sources.store = Some(Store::open(&sources.places.store, &key, !is_there)?);
         }
-        let key_file = sources.places.key_file();
-        let key = match Key::find(&sources.variables, &key_file)? {
-            Some(key) => key,
-            None if is_there => return Err(SettingsError::NoKey(sources.places)),
-            None => Key::generate(&key_file)?,
-        };
-        sources.store = Some(Store::open(&sources.places.store, &key, !is_there)?);
+        if let Some(vault) = &mut sources.vault {
+            vault.read::<SettingsError>(sources.store.as_ref(), access == Access::Create)?;
+        }
         Ok(sources)
+    }
+
+    /// The store's key: the environment's, else Vault's, else the file's. For a new store it is made if there is none: in Vault, where that is
+    /// named, else in the file.
+    fn key(&mut self, is_there: bool) -> Result<Key, SettingsError> {
+        if let Some(key) = Key::of_environment(&self.variables) {
+            return Ok(key);
+        }
+        let file = self.places.key_file();
+        let Some(vault) = &mut self.vault else {
+            return match Key::read(&file)? {
+                Some(key) => Ok(key),
+                None if is_there => Err(SettingsError::NoKey(self.places.clone())),
+                None => Ok(Key::generate(&file)?),
+            };
+        };
+        match vault.key() {
+            Ok(Some(key)) => Ok(Key::of_vault(key)),
+            Ok(None) => match Key::read(&file)? {
+                Some(key) => Ok(key),
+                None if is_there => Err(SettingsError::NoKey(self.places.clone())),
+                None => {
+                    let unusable = |reason| KeyError::Unusable { path: "/dev/urandom".into(), reason };
+                    let random = Key::random_text().map_err(unusable)?;
+                    Ok(Key::of_vault(vault.make_key(&Secret::from(random))?))
+                }
+            },
+            // A new store under the file's key would not open with the one that Vault may have.
+            Err(problem) if !is_there => Err(problem.into()),
+            Err(problem) => match Key::read(&file)? {
+                Some(key) => {
+                    if problem != VaultError::NotAsked {
+                        vault.notice(format!("{problem}; the key is the one in {}", file.display()));
+                    }
+                    Ok(key)
+                }
+                None => Err(problem.into()),
+            },
+        }
     }
 
     /// What holds now.
@@ -94,8 +140,36 @@ impl Sources {
         changed
     }
 
+    /// What a person should know of the places themselves: one line each.
+    pub fn notices(&self) -> &[String] {
+        self.vault.as_ref().map_or(&[], VaultLayer::notices)
+    }
+
+    /// What asks Vault from now on, for a thread of its own beside a running daemon; `None` where there is no Vault, and from the second
+    /// time on.
+    pub fn watch_vault(&mut self) -> Option<Watch> {
+        self.vault.as_mut().and_then(VaultLayer::watch)
+    }
+
+    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused.
+    ///
+    /// # Errors
+    /// When they cannot be kept for a start without Vault.
+    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> Result<(), SettingsError> {
+        let kept = self.vault.as_mut().map_or(Ok(()), |vault| vault.set(values, self.store.as_ref()));
+        Ok(kept?)
+    }
+
     fn check(&self, stored: &[(String, String)]) -> Result<Loaded, SettingsError> {
-        let layers = Layers { simulate: self.simulate, variables: self.variables.clone(), stored: stored.to_vec() };
-        load(&self.registry, layers).map_err(SettingsError::Refused)
+        let vault = self.vault.as_ref();
+        let layers = Layers {
+            simulate: self.simulate,
+            variables: self.variables.clone(),
+            vault: vault.map(|vault| vault.values().to_vec()).unwrap_or_default(),
+            stored: stored.to_vec(),
+        };
+        let mut loaded = load(&self.registry, layers).map_err(SettingsError::Refused)?;
+        loaded.warnings.extend(self.notices().iter().cloned());
+        Ok(loaded)
     }
 }

@@ -118,7 +118,11 @@ impl Store {
         Ok(checked)
     }
 
-    fn failed(&self, reason: rusqlite::Error) -> StoreError {
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn failed(&self, reason: rusqlite::Error) -> StoreError {
         StoreError::Failed { path: self.path.clone(), reason }
     }
 }
