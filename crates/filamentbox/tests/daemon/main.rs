@@ -18,3 +18,4 @@ mod sinks;
 mod starting;
 mod support;
 mod time;
+mod vault;

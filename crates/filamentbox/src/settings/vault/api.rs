@@ -228,15 +228,17 @@ impl Api {
         if body.pointer("/data/metadata").is_some_and(|metadata| metadata["deletion_time"] != "") {
             return Ok(Found::Deleted);
         }
-        let words = self.words(answer, &[]);
-        if !words.contains("no handler for route") {
+        if body["errors"].as_array().is_none_or(Vec::is_empty) {
             return Ok(Found::Nothing);
         }
         let namespace = self.namespace.as_ref().map_or(String::new(), |name| format!(" in the namespace {name}"));
         Err(VaultError::Missing {
             server: self.server.clone(),
             what: format!("a KV engine at {MOUNT}/{namespace}"),
-            remedy: format!("enable one (bao secrets enable -path={MOUNT} -version=2 kv), or correct VAULT_NAMESPACE"),
+            remedy: format!(
+                "enable one (bao secrets enable -path={MOUNT} -version=2 kv), or correct VAULT_NAMESPACE; it says: {}",
+                self.words(answer, &[])
+            ),
         })
     }
 

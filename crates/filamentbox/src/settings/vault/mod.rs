@@ -13,8 +13,6 @@ mod error;
 mod kept;
 mod layer;
 mod session;
-#[cfg(test)]
-mod tests;
 mod values;
 mod variables;
 mod watch;
