@@ -12,10 +12,12 @@ use zeroize::Zeroizing;
 
 use super::environment::{Variable, variable};
 use super::files;
-use super::places::Places;
+use super::vault::Secret;
 
 /// The key in the environment, by the contract's name and its alias.
-const VARIABLES: [&str; 2] = ["CONFIG_ENCRYPTION_KEY", "FILAMENTBOX_CONFIG_KEY"];
+const VARIABLES: [&str; 2] = [KEY_VARIABLE, "FILAMENTBOX_CONFIG_KEY"];
+/// The first of them.
+pub const KEY_VARIABLE: &str = "CONFIG_ENCRYPTION_KEY";
 /// Set to 1, a store under the key that everybody knows is accepted.
 pub(super) const ALLOW_DEFAULT: &str = "FILAMENTBOX_ALLOW_DEFAULT_KEY";
 /// The key with which the Python original starts when it has none.
@@ -32,6 +34,8 @@ const RAW_DIGITS: [usize; 2] = [2 * RANDOM_BYTES, 2 * RANDOM_BYTES + 32];
 pub enum KeySource {
     /// This variable of the environment.
     Environment(&'static str),
+    /// HashiCorp Vault or OpenBao.
+    Vault,
     /// A file.
     File(PathBuf),
     /// Known to everybody.
@@ -42,6 +46,7 @@ impl fmt::Display for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(name) => write!(f, "the variable {name} of the environment"),
+            Self::Vault => f.write_str("Vault"),
             Self::File(path) => write!(f, "the file {}", path.display()),
             Self::Default => write!(f, "the published default key ({ALLOW_DEFAULT}=1)"),
         }
@@ -89,11 +94,11 @@ pub enum KeyError {
 }
 
 impl Key {
-    /// The key in force, if there is one: the environment's, else the file's, else, where it is allowed, the published one.
+    /// The environment's key.
     ///
     /// # Errors
-    /// [`KeyError`]: a key that is there and cannot be used never means "no key".
-    pub fn find(variables: &[Variable], places: &Places) -> Result<Option<Self>, KeyError> {
+    /// [`KeyError::NotText`].
+    pub fn of_environment(variables: &[Variable]) -> Result<Option<Self>, KeyError> {
         for name in VARIABLES {
             let found = variables.iter().find(|(known, value)| known == name && !value.is_empty());
             if let Some((_, value)) = found {
@@ -101,12 +106,18 @@ impl Key {
                 return Ok(Some(Self::new(text, KeySource::Environment(name))));
             }
         }
-        // Vault's key stands here in the order.
-        if let Some(key) = Self::read(&places.key_file())? {
-            return Ok(Some(key));
-        }
+        Ok(None)
+    }
+
+    /// Vault's key.
+    pub(super) fn of_vault(key: Secret) -> Self {
+        Self { text: key.into_text(), source: KeySource::Vault }
+    }
+
+    /// The published key, where it is allowed.
+    pub(super) fn default(variables: &[Variable]) -> Option<Self> {
         let is_allowed = variable(variables, ALLOW_DEFAULT).is_some_and(|value| value == "1");
-        Ok(is_allowed.then(|| Self::new(DEFAULT, KeySource::Default)))
+        is_allowed.then(|| Self::new(DEFAULT, KeySource::Default))
     }
 
     /// The key in the file `path`, if the file is there.
@@ -167,6 +178,11 @@ impl Key {
     pub(super) fn write(&self, path: &Path) -> Result<(), KeyError> {
         let line = Zeroizing::new(format!("{}\n", *self.text));
         files::write(path, line.as_bytes()).map_err(|reason| KeyError::Unusable { path: path.to_owned(), reason })
+    }
+
+    /// For Vault.
+    pub(super) fn secret(&self) -> Secret {
+        Secret::from(self.text.clone())
     }
 
     fn new(text: &str, source: KeySource) -> Self {
@@ -254,24 +270,5 @@ mod tests {
         fs::write(place.path().join("elsewhere"), "key").expect("writable");
         std::os::unix::fs::symlink("elsewhere", &path).expect("a link");
         assert!(Key::read(&path).map(drop).expect_err("refused").to_string().contains("symbolic link"));
-    }
-
-    #[test]
-    fn the_order_of_the_places() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let places = Places::new(folder.path().to_owned(), None);
-        let find = |names: &[&str]| {
-            let variables: Vec<Variable> = names
-                .iter()
-                .map(|name| ((*name).into(), if *name == ALLOW_DEFAULT { "1" } else { *name }.into()))
-                .collect();
-            Key::find(&variables, &places).expect("usable").map(|key| key.source)
-        };
-        assert_eq!(find(&[]), None);
-        assert_eq!(find(&[ALLOW_DEFAULT]), Some(KeySource::Default));
-        Key::new("from the file", KeySource::Default).write(&places.key_file()).expect("writable");
-        assert_eq!(find(&[ALLOW_DEFAULT]), Some(KeySource::File(places.key_file())));
-        assert_eq!(find(&[VARIABLES[1], ALLOW_DEFAULT]), Some(KeySource::Environment(VARIABLES[1])));
-        assert_eq!(find(&[VARIABLES[1], VARIABLES[0]]), Some(KeySource::Environment(VARIABLES[0])));
     }
 }

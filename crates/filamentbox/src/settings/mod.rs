@@ -1,4 +1,4 @@
-//! Where settings come from: the environment over the encrypted store over what `--simulate` implies over the defaults.
+//! Where settings come from: the environment over Vault over the encrypted store over what `--simulate` implies over the defaults.
 
 mod environment;
 mod files;
@@ -10,6 +10,7 @@ mod rotation;
 mod rows;
 mod sources;
 mod store;
+pub mod vault;
 
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
@@ -50,6 +51,8 @@ pub struct Layers {
     pub simulate: bool,
     /// The environment.
     pub variables: Vec<Variable>,
+    /// Vault: key and text.
+    pub vault: Vec<(String, String)>,
     /// The store: key and text.
     pub stored: Vec<(String, String)>,
 }
@@ -61,7 +64,9 @@ pub struct Layers {
 pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigError>> {
     let environment = environment::layer(registry, inputs.variables);
     let mut errors = environment.errors;
-    let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
+    let vault = Layer { source: Source::Vault, values: inputs.vault };
+    let in_vault = vault::refused(registry, &vault.values);
+    let mut layers = vec![environment.layer, vault, Layer { source: Source::Store, values: inputs.stored }];
     if inputs.simulate {
         let layer = |values: &[(&str, &str)]| Layer {
             source: Source::Simulate,
@@ -88,6 +93,7 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
     };
     errors.extend(further.into_iter().filter(|problem| !is_about_refused(problem)));
     errors.extend(refused.iter().cloned());
+    errors.iter_mut().filter(|error| in_vault.contains(&error.key)).for_each(vault::locate);
     match config {
         Ok(config) if errors.is_empty() => {
             let mut warnings = environment.warnings;

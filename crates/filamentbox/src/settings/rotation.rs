@@ -3,10 +3,11 @@
 //! 1. The new key is written to `.config_key.new`.
 //! 2. A copy of the store under the new key is made, and checked: `config.db.new`.
 //! 3. The copy takes the store's name: from here on the new key counts.
-//! 4. `.config_key.new` becomes `.config_key`.
+//! 4. `.config_key.new` becomes `.config_key`, or goes to Vault.
 //!
-//! Who opens the store tries the key in force, then `.config_key.new`: one of them is right. The next one that holds the lock to write
-//! takes up where it was broken off ([`tidy`]). The caller holds that lock throughout.
+//! Who opens the store tries the key in force, then `.config_key.new`: one of them is right. The fourth step is not done here but by
+//! `Sources::settle`, which everyone does who opens the store for writing: so the next one takes up where a rotation was broken off.
+//! The caller holds the lock throughout.
 
 use std::fs::File;
 use std::io;
@@ -16,47 +17,39 @@ use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use super::files;
-use super::key::{Key, KeyError, KeySource};
+use super::key::{Key, KeySource};
 use super::places::Places;
 use super::sources::SettingsError;
 use super::store::{Store, StoreError, connect};
 
-/// Finishes or takes back what was broken off, so that only the store and its key are left. `opened` is the open store, if there is one.
+/// Removes the copy that a rotation did not finish, or a store that was not made whole.
 ///
 /// # Errors
-/// When files cannot be renamed or removed.
-pub(super) fn tidy(places: &Places, opened: Option<&Store>) -> Result<(), SettingsError> {
-    let unusable = |reason| StoreError::Unusable { path: places.store.clone(), reason };
-    let new_store = places.new_store();
-    files::remove(&new_store).and_then(|()| files::remove(&Places::journal_of(&new_store))).map_err(unusable)?;
-    let new_key = places.new_key_file();
-    // Not by the place from which the store's key was read: another process may have finished that rotation, and begun the next.
-    let is_its_key = match (Key::read(&new_key), opened) {
-        (Ok(Some(key)), Some(store)) => key.reveal() == store.key().reveal(),
-        _ => false,
-    };
-    let outcome = if is_its_key { files::replace(&new_key, &places.key_file()) } else { files::remove(&new_key) };
-    Ok(outcome.map_err(|reason| KeyError::Unusable { path: new_key, reason })?)
+/// When a file cannot be removed.
+pub(super) fn remove_copy(places: &Places) -> Result<(), StoreError> {
+    let new = places.new_store();
+    let removed = files::remove(&new).and_then(|()| files::remove(&Places::journal_of(&new)));
+    removed.map_err(|reason| StoreError::Unusable { path: places.store.clone(), reason })
 }
 
-/// Makes `new` the store's key. `store` is closed; it counts no longer.
+/// Whether the new key is `store`'s. Not by the place from which that was read: another process may have finished that rotation, and begun
+/// the next.
+pub(super) fn is_new_key_of(places: &Places, store: &Store) -> bool {
+    matches!(Key::read(&places.new_key_file()), Ok(Some(key)) if key.reveal() == store.key().reveal())
+}
+
+/// Makes `new` the store's key, up to the third step. `store` is closed; it counts no longer.
 ///
 /// # Errors
-/// When a step fails: then the old key counts, unless it was the last one, after which either opens.
+/// When a step fails: then the old key counts.
 pub(super) fn rotate(places: &Places, store: Store, new: &Key) -> Result<(), SettingsError> {
-    let is_kept_elsewhere = matches!(store.key().source, KeySource::Environment(_));
-    if !is_kept_elsewhere {
+    // The environment's new key is kept where the person keeps it.
+    if !matches!(store.key().source, KeySource::Environment(_)) {
         new.write(&places.new_key_file())?;
     }
     let target = std::fs::canonicalize(&places.store);
     let target = target.map_err(|reason| StoreError::Unusable { path: places.store.clone(), reason })?;
-    replace_store(places, store, &target, new)?;
-    if !is_kept_elsewhere {
-        // The place of Vault's key, once it is written there: see `Key::find`.
-        let (from, to) = (places.new_key_file(), places.key_file());
-        files::replace(&from, &to).map_err(|reason| KeyError::Unusable { path: from, reason })?;
-    }
-    Ok(())
+    Ok(replace_store(places, store, &target, new)?)
 }
 
 fn replace_store(places: &Places, store: Store, target: &Path, new: &Key) -> Result<(), StoreError> {

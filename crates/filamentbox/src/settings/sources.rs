@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 
 use filamentbox_core::config::{ConfigError, Registry};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::environment::Variable;
 use super::files;
@@ -14,7 +14,9 @@ use super::lock::Lock;
 use super::places::Places;
 use super::rotation;
 use super::store::{Audited, Change, Store, StoreError};
+use super::vault::{VaultError, VaultLayer, Watch};
 use super::{Layers, Loaded, load, registry};
+use crate::runtime::crash_log_dir;
 use crate::runtime::folder::{DataFolder, FolderError};
 
 /// At every start.
@@ -35,8 +37,11 @@ pub enum SettingsError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// There is a store and no key for it.
-    #[error("there is a settings' store, {}, but no key for it: CONFIG_ENCRYPTION_KEY is not set, and there is no {}; put the key there from a backup ({ALLOW_DEFAULT}=1 tries the published default key)", .0.store.display(), .0.key_file().display())]
+    #[error("there is a settings' store, {}, but no key for it: CONFIG_ENCRYPTION_KEY is not set, Vault has none (if VAULT_ADDR names one), and there is no {}; put the key there from a backup ({ALLOW_DEFAULT}=1 tries the published default key)", .0.store.display(), .0.key_file().display())]
     NoKey(Places),
     /// There was a store, and there is none now.
     #[error("the settings' store {} has disappeared; put it back from a backup, or start the daemon again to begin with the defaults", .0.store.display())]
@@ -57,6 +62,8 @@ pub enum SettingsError {
 /// Whether a store may be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
+    /// Reading what is on this machine: Vault is not asked, only what was kept of it counts. For what must not wait.
+    Offline,
     /// Reading: where there is no store, it counts as empty.
     Existing,
     /// The store and its key are made if they are missing, what was broken off is finished, and every page is checked.
@@ -82,6 +89,7 @@ pub struct Sources {
     simulate: bool,
     variables: Vec<Variable>,
     store: RefCell<Option<Store>>,
+    vault: RefCell<Option<VaultLayer>>,
 }
 
 impl Sources {
@@ -95,15 +103,28 @@ impl Sources {
         simulate: bool,
         variables: Vec<Variable>,
     ) -> Result<Self, SettingsError> {
-        let sources = Self { registry: registry(), places, simulate, variables, store: RefCell::new(None) };
-        match access {
-            Access::Existing => drop(sources.read()?),
-            Access::Create => {
-                drop(sources.write()?);
-                sources.store.borrow().as_ref().map_or(Ok(()), Store::check)?;
-            }
+        let sources = Self::closed(places, access != Access::Offline, simulate, variables)?;
+        if access == Access::Create {
+            let _lock = sources.write()?;
+            sources.store.borrow().as_ref().map_or(Ok(()), Store::check)?;
+        }
+        // Not under the lock that keeps readers away: the answer may take a while.
+        let _lock = sources.read()?;
+        if let Some(vault) = sources.vault.borrow_mut().as_mut() {
+            vault.read::<SettingsError>(sources.store.borrow().as_ref(), access == Access::Create)?;
         }
         Ok(sources)
+    }
+
+    fn closed(
+        places: Places,
+        is_online: bool,
+        simulate: bool,
+        variables: Vec<Variable>,
+    ) -> Result<Self, SettingsError> {
+        let vault = VaultLayer::open(&variables, crash_log_dir().as_deref(), places.store_dir(), is_online)?;
+        let (store, vault) = (RefCell::new(None), RefCell::new(vault));
+        Ok(Self { registry: registry(), places, simulate, variables, store, vault })
     }
 
     /// What holds now.
@@ -151,6 +172,8 @@ impl Sources {
             return Err(SettingsError::NoStore(self.places.clone()));
         }
         let _lock = self.write()?;
+        // A new key that could not be put into Vault yet would be in the way.
+        self.settle()?;
         let mut slot = self.store.borrow_mut();
         let store = slot.take().ok_or_else(|| SettingsError::NoStore(self.places.clone()))?;
         let old = store.key().source.clone();
@@ -163,53 +186,88 @@ impl Sources {
                 let place = new.source.clone();
                 (new, place)
             }
-            (Some(new), _) => (new, KeySource::File(self.places.key_file())),
-            (None, _) => (Key::random(self.places.key_file())?, KeySource::File(self.places.key_file())),
+            (new, _) => {
+                let path = self.places.key_file();
+                let place = if old == KeySource::Vault { old.clone() } else { KeySource::File(path.clone()) };
+                (new.map_or_else(|| Key::random(path), Ok)?, place)
+            }
         };
-        rotation::rotate(&self.places, store, &new)?;
+        let rotated = rotation::rotate(&self.places, store, &new);
+        drop(slot);
+        if rotated.is_err() {
+            drop(self.follow().and_then(|()| self.settle()));
+        }
+        rotated?;
+        if !matches!(old, KeySource::Environment(_)) {
+            self.follow()?;
+            self.settle()?;
+        }
         Ok((old, place))
     }
 
-    /// Makes a key for a new installation.
+    /// Makes a key for a new installation, in Vault where that is named, else in the file; returns its place.
     ///
     /// # Errors
-    /// [`SettingsError::HasKey`] where there is a key or a store already, and when the file cannot be made.
-    pub fn generate_key(places: &Places, variables: &[Variable]) -> Result<(), SettingsError> {
+    /// [`SettingsError::HasKey`] where there is a key or a store already, and when it cannot be made.
+    pub fn generate_key(places: Places, variables: Vec<Variable>) -> Result<KeySource, SettingsError> {
         DataFolder::make(places.store_dir())?;
-        let unusable = |reason| StoreError::Unusable { path: places.store.clone(), reason };
-        let _lock = Lock::exclusive(&places.lock_file()).map_err(unusable)?;
-        if places.store_id().map_err(unusable)?.is_some() {
+        let sources = Self::closed(places, true, false, variables)?;
+        let _lock = Lock::exclusive(&sources.places.lock_file()).map_err(|reason| sources.unusable(reason))?;
+        let is_there = sources.places.store_id().map_err(|reason| sources.unusable(reason))?.is_some();
+        if is_there {
             let words = format!(
                 "there is a settings' store already, {}; `filamentbox config key rotate` makes its key new",
-                places.store.display()
+                sources.places.store.display()
             );
             return Err(SettingsError::HasKey(words));
         }
-        match Key::find(variables, places)?.map(|key| key.source) {
+        match sources.find_key(is_there)?.map(|key| key.source) {
             None | Some(KeySource::Default) => {}
-            Some(source) => return Err(SettingsError::HasKey(format!("there is a key already: {source}"))),
+            Some(source) => return Err(SettingsError::HasKey(format!("there is a key already, in {source}"))),
         }
-        rotation::tidy(places, None)?;
-        place_new_key(places).map(drop)
+        sources.settle()?;
+        sources.make_key().map(|key| key.source)
     }
 
     /// Where store and key are.
     ///
     /// # Errors
     /// When there is a key that cannot be used, or the folder cannot be looked into.
-    pub fn locate(places: &Places, variables: &[Variable]) -> Result<Located, SettingsError> {
-        let unusable = |reason| StoreError::Unusable { path: places.store.clone(), reason };
-        let _lock = Lock::shared(&places.lock_file()).map_err(unusable)?;
-        let is_there = places.store_id().map_err(unusable)?.is_some();
-        let (key, opens) = match open_store(places, variables) {
+    pub fn locate(places: Places, variables: Vec<Variable>) -> Result<Located, SettingsError> {
+        let sources = Self::closed(places, true, false, variables)?;
+        let _lock = Lock::shared(&sources.places.lock_file()).map_err(|reason| sources.unusable(reason))?;
+        let is_there = sources.places.store_id().map_err(|reason| sources.unusable(reason))?.is_some();
+        let (key, opens) = match sources.open_store() {
             Ok(Some(store)) => (Some(store.key().clone()), Some(true)),
-            Ok(None) => (Key::find(variables, places)?, None),
+            Ok(None) => (sources.find_key(is_there)?, None),
             Err(SettingsError::Store(_) | SettingsError::NoKey(_)) => {
-                (Key::find(variables, places)?, is_there.then_some(false))
+                (sources.find_key(is_there)?, is_there.then_some(false))
             }
             Err(error) => return Err(error),
         };
         Ok(Located { is_raw: key.as_ref().is_some_and(Key::is_raw), key: key.map(|key| key.source), opens })
+    }
+
+    /// What a person should know of the places themselves: one line each.
+    pub fn notices(&self) -> Vec<String> {
+        self.vault.borrow().as_ref().map_or_else(Vec::new, |vault| vault.notices().to_vec())
+    }
+
+    /// What asks Vault from now on, for a thread of its own beside a running daemon; `None` where there is no Vault, and from the second
+    /// time on.
+    pub fn watch_vault(&mut self) -> Option<Watch> {
+        self.vault.get_mut().as_mut().and_then(VaultLayer::watch)
+    }
+
+    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused.
+    ///
+    /// # Errors
+    /// When they cannot be kept for a start without Vault.
+    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> Result<(), SettingsError> {
+        let _lock = self.read()?;
+        let store = self.store.borrow();
+        let kept = self.vault.borrow_mut().as_mut().map_or(Ok(()), |vault| vault.set(values, store.as_ref()));
+        Ok(kept?)
     }
 
     /// Takes the lock for reading, and opens the store if it is new.
@@ -229,11 +287,15 @@ impl Sources {
             _ => self.unusable(reason),
         })?;
         self.follow()?;
-        rotation::tidy(&self.places, self.store.borrow().as_ref())?;
+        match self.settle() {
+            // Until Vault has the new key, it stays beside the store.
+            Err(SettingsError::Vault(problem)) => warn!("the new key cannot be put into Vault yet: {problem}"),
+            outcome => outcome?,
+        }
         if self.store.borrow().is_none() {
-            let key = match Key::find(&self.variables, &self.places)? {
+            let key = match self.find_key(false)? {
                 Some(key) => key,
-                None => place_new_key(&self.places)?,
+                None => self.make_key()?,
             };
             Store::create(&self.places, &key)?;
             info!(path = %self.places.store.display(), key = %key.source, "a store for the settings was made");
@@ -250,7 +312,7 @@ impl Sources {
             (Some(_), None) => Err(SettingsError::Gone(self.places.clone())),
             (open, now) if open == now => Ok(()),
             _ => {
-                let opened = open_store(&self.places, &self.variables)?;
+                let opened = self.open_store()?;
                 if open.is_some() {
                     info!(path = %self.places.store.display(), "the settings' store was replaced, and is open again");
                 }
@@ -260,45 +322,100 @@ impl Sources {
         }
     }
 
+    /// Opens the store, if there is one, with the key in force, or with that of a rotation that was broken off.
+    fn open_store(&self) -> Result<Option<Store>, SettingsError> {
+        let Some(id) = self.places.store_id().map_err(|reason| self.unusable(reason))? else { return Ok(None) };
+        let path = &self.places.store;
+        let key = self.find_key(true);
+        if let Ok(Some(key)) = &key
+            && let Some(store) = Store::open(path, id, key)?
+        {
+            return Ok(Some(store));
+        }
+        // Half a key, of a rotation that did not come further, is none.
+        if let Ok(Some(new)) = Key::read(&self.places.new_key_file())
+            && let Some(store) = Store::open(path, id, &new)?
+        {
+            return Ok(Some(store));
+        }
+        Err(match key? {
+            None => SettingsError::NoKey(self.places.clone()),
+            Some(key) => StoreError::WrongKey { path: path.clone(), key: key.source.to_string() }.into(),
+        })
+    }
+
+    /// The key in force, if there is one: the environment's, else Vault's, else the file's, else, where it is allowed, the published one.
+    fn find_key(&self, is_there: bool) -> Result<Option<Key>, SettingsError> {
+        if let Some(key) = Key::of_environment(&self.variables)? {
+            return Ok(Some(key));
+        }
+        let file = self.places.key_file();
+        if let Some(vault) = self.vault.borrow_mut().as_mut() {
+            match vault.key() {
+                Ok(Some(key)) => return Ok(Some(Key::of_vault(key))),
+                Ok(None) => {}
+                // A new store under the file's key would not open with the one that Vault may have.
+                Err(problem) if !is_there => return Err(problem.into()),
+                Err(problem) => {
+                    let Some(key) = Key::read(&file)? else { return Err(problem.into()) };
+                    if problem != VaultError::NotAsked {
+                        vault.notice(format!("{problem}; the key is the one in {}", file.display()));
+                    }
+                    return Ok(Some(key));
+                }
+            }
+        }
+        Ok(Key::read(&file)?.or_else(|| Key::default(&self.variables)))
+    }
+
+    /// Makes a random key where there must be none: in Vault, where that is named, else in the file. The caller holds the lock.
+    fn make_key(&self) -> Result<Key, SettingsError> {
+        let path = self.places.key_file();
+        let key = Key::random(path.clone())?;
+        if let Some(vault) = self.vault.borrow_mut().as_mut() {
+            return Ok(Key::of_vault(vault.make_key(&key.secret())?));
+        }
+        let new = self.places.new_key_file();
+        key.write(&new)?;
+        files::place(&new, &path).map_err(|reason| KeyError::Unusable { path, reason })?;
+        Ok(key)
+    }
+
+    /// Finishes or takes back what was broken off, so that only the store and its key are left. The caller holds the lock for writing.
+    fn settle(&self) -> Result<(), SettingsError> {
+        rotation::remove_copy(&self.places)?;
+        let (new, path) = (self.places.new_key_file(), self.places.key_file());
+        let unusable = |reason| KeyError::Unusable { path: new.clone(), reason };
+        let store = self.store.borrow();
+        match store.as_ref().filter(|store| rotation::is_new_key_of(&self.places, store)) {
+            None => files::remove(&new).map_err(unusable)?,
+            Some(store) => match self.vault.borrow_mut().as_mut() {
+                // Only Vault itself can say whether the key is there.
+                Some(vault) if vault.key()?.is_some() => {
+                    vault.replace_key(&store.key().secret())?;
+                    files::remove(&new).map_err(unusable)?;
+                }
+                _ => files::replace(&new, &path).map_err(unusable)?,
+            },
+        }
+        Ok(())
+    }
+
     fn check(&self, stored: &[(String, String)]) -> Result<Loaded, SettingsError> {
-        let layers = Layers { simulate: self.simulate, variables: self.variables.clone(), stored: stored.to_vec() };
-        load(&self.registry, layers).map_err(SettingsError::Refused)
+        let layers = Layers {
+            simulate: self.simulate,
+            variables: self.variables.clone(),
+            vault: self.vault.borrow().as_ref().map_or_else(Vec::new, |vault| vault.values().to_vec()),
+            stored: stored.to_vec(),
+        };
+        let mut loaded = load(&self.registry, layers).map_err(SettingsError::Refused)?;
+        loaded.warnings.extend(self.notices());
+        Ok(loaded)
     }
 
     fn unusable(&self, reason: std::io::Error) -> StoreError {
         StoreError::Unusable { path: self.places.store.clone(), reason }
     }
-}
-
-/// Opens the store, if there is one, with the key in force, or with that of a rotation that was broken off.
-fn open_store(places: &Places, variables: &[Variable]) -> Result<Option<Store>, SettingsError> {
-    let id = places.store_id().map_err(|reason| StoreError::Unusable { path: places.store.clone(), reason })?;
-    let Some(id) = id else { return Ok(None) };
-    let key = Key::find(variables, places)?;
-    if let Some(key) = &key
-        && let Some(store) = Store::open(&places.store, id, key)?
-    {
-        return Ok(Some(store));
-    }
-    // Half a key, of a rotation that did not come further, is none.
-    if let Ok(Some(new)) = Key::read(&places.new_key_file())
-        && let Some(store) = Store::open(&places.store, id, &new)?
-    {
-        return Ok(Some(store));
-    }
-    Err(match key {
-        None => SettingsError::NoKey(places.clone()),
-        Some(key) => StoreError::WrongKey { path: places.store.clone(), key: key.source.to_string() }.into(),
-    })
-}
-
-/// Makes a random key in its place, where there must be none. The caller holds the lock.
-fn place_new_key(places: &Places) -> Result<Key, SettingsError> {
-    let (new, path) = (places.new_key_file(), places.key_file());
-    let key = Key::random(path.clone())?;
-    key.write(&new)?;
-    files::place(&new, &path).map_err(|reason| KeyError::Unusable { path, reason })?;
-    Ok(key)
 }
 
 #[cfg(test)]

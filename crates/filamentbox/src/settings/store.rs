@@ -267,7 +267,7 @@ impl Store {
     }
 
     /// What went wrong: often a damaged page, of which SQLite says little.
-    fn failed(&self, reason: rusqlite::Error) -> StoreError {
+    pub(super) fn failed(&self, reason: rusqlite::Error) -> StoreError {
         match StoreError::of(&self.path, reason) {
             StoreError::Failed { path, reason } => self.check().err().unwrap_or(StoreError::Failed { path, reason }),
             known => known,

@@ -16,18 +16,17 @@ pub(super) fn key(command: &KeyCommand, places: Places) -> Result<ExitCode> {
             say(Key::random(places.key_file())?.reveal());
             Ok(())
         }
-        KeyCommand::Generate { print: false } => generate(&places),
+        KeyCommand::Generate { print: false } => generate(places),
         KeyCommand::Rotate { new_key } => rotate(new_key.as_deref(), places)?,
-        KeyCommand::ShowLocation { json } => show_location(&places, *json),
+        KeyCommand::ShowLocation { json } => show_location(places, *json),
     };
     outcome.map_or_else(refuse_settings, |()| Ok(ExitCode::SUCCESS))
 }
 
-fn generate(places: &Places) -> Result<(), SettingsError> {
-    Sources::generate_key(places, &settings::variables())?;
+fn generate(places: Places) -> Result<(), SettingsError> {
+    let place = Sources::generate_key(places, settings::variables())?;
     say(format_args!(
-        "{}: a new key; keep a copy of it apart from the settings, which nobody can read without it",
-        places.key_file().display()
+        "A new key is in {place}. Keep a copy of it apart from the settings: nobody can read them without it."
     ));
     Ok(())
 }
@@ -48,12 +47,13 @@ fn rotate(new_key: Option<&Path>, places: Places) -> Result<Result<(), SettingsE
     }))
 }
 
-fn show_location(places: &Places, json: bool) -> Result<(), SettingsError> {
-    let Located { key, is_raw, opens } = Sources::locate(places, &settings::variables())?;
+fn show_location(places: Places, json: bool) -> Result<(), SettingsError> {
+    let Located { key, is_raw, opens } = Sources::locate(places.clone(), settings::variables())?;
     let store = places.store.display();
     if json {
         let place = key.as_ref().map(|source| match source {
             KeySource::Environment(name) => json!({"kind": "environment", "variable": name}),
+            KeySource::Vault => json!({"kind": "vault"}),
             KeySource::File(path) => json!({"kind": "file", "path": path}),
             KeySource::Default => json!({"kind": "default"}),
         });

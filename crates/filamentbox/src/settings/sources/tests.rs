@@ -118,11 +118,11 @@ fn the_first_start_makes_a_private_key_and_an_unreadable_store() {
 #[test]
 fn a_key_without_its_store_is_the_key_of_the_next_one() {
     let place = Place::new();
-    Sources::generate_key(&place.places, &[]).expect("an empty folder");
+    Sources::generate_key(place.places.clone(), Vec::new()).expect("an empty folder");
     let key = fs::read(place.places.key_file()).expect("a file");
     place.set("queue.max_size", "1000");
     assert_eq!(fs::read(place.places.key_file()).expect("a file"), key);
-    let error = Sources::generate_key(&place.places, &[]).expect_err("there is one").to_string();
+    let error = Sources::generate_key(place.places.clone(), Vec::new()).expect_err("there is one").to_string();
     assert!(error.contains("already") && error.contains("rotate"), "{error}");
 }
 
@@ -132,7 +132,7 @@ fn a_store_without_its_key_is_never_given_another() {
     fs::remove_file(place.places.key_file()).expect("ours");
     let error = place.refused();
     assert!(error.contains("no key for it") && error.contains("backup"), "{error}");
-    assert!(Sources::generate_key(&place.places, &[]).is_err());
+    assert!(Sources::generate_key(place.places.clone(), Vec::new()).is_err());
 }
 
 #[test]
@@ -154,6 +154,27 @@ fn every_form_of_a_key_makes_and_opens_a_store() {
         assert_eq!(place.get("queue.max_size"), "1000", "{key}");
         assert_eq!(names(&place.places), ["config.db"], "the key stays in the environment");
     }
+}
+
+#[test]
+fn the_order_of_the_keys() {
+    let mut place = Place::new();
+    let located = |place: &Place| Sources::locate(place.places.clone(), place.variables.clone()).expect("usable").key;
+    assert_eq!(located(&place), None);
+    assert_eq!(located(place.variable(ALLOW_DEFAULT, "1")), Some(KeySource::Default));
+    place.variables.clear();
+    assert_eq!(
+        Sources::generate_key(place.places.clone(), Vec::new()).expect("made"),
+        KeySource::File(place.places.key_file())
+    );
+    assert_eq!(located(place.variable(ALLOW_DEFAULT, "1")), Some(KeySource::File(place.places.key_file())));
+    for name in ["FILAMENTBOX_CONFIG_KEY", "CONFIG_ENCRYPTION_KEY"] {
+        assert_eq!(located(place.variable(name, "key")), Some(KeySource::Environment(name)));
+    }
+    place.variables.retain(|(name, _)| name != "FILAMENTBOX_CONFIG_KEY");
+    place.set("queue.max_size", "1000");
+    place.variables.clear();
+    assert!(place.refused().contains("does not open with the key from the file"), "not the environment's key");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use proxy::{FAULTS, Proxy, Spoil};
 pub(crate) use recorder::{Authority, Manner, Recorder};
 pub(crate) use servers::{
-    InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PostgresServer, PrometheusServer,
+    BaoServer, InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PostgresServer, PrometheusServer,
     PushgatewayServer, Server, Stored, TOKEN, TimescaleServer, USERNAME, VictoriaServer, VmAuth, points_of, psql,
 };
 
