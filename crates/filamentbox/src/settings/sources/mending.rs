@@ -20,19 +20,17 @@ impl Sources {
         accept(&before, self.survey(&stored), changes)
     }
 
-    /// Makes `changes` in the store, all or none, if they bring no problem that was not there before; `who` stands in the audit.
+    /// Makes `changes` in the store, all or none, if they bring no problem that was not there before; `who` stands in the audit. A
+    /// store is made if there is none.
     ///
     /// # Errors
     /// [`SettingsError`], with every new problem; nothing is changed then.
-    ///
-    /// # Panics
-    /// As [`Self::change`].
     pub fn mend(&mut self, changes: &[Change], who: &str) -> Result<Survey, SettingsError> {
-        let before = self.survey(&self.stored()?);
-        let Some(mut store) = self.store.take() else { panic!("a change without a store: a defect") };
-        let changed = store.change(changes, who, |stored| accept(&before, self.survey(stored), changes));
-        self.store = Some(store);
-        changed
+        let _lock = self.write()?;
+        let mut slot = self.store.borrow_mut();
+        let store = slot.as_mut().ok_or_else(|| SettingsError::NoStore(self.places.clone()))?;
+        let before = self.survey(&store.values()?);
+        store.change(&self.registry, changes, who, |stored| accept(&before, self.survey(stored), changes))
     }
 }
 

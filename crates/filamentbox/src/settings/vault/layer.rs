@@ -1,0 +1,233 @@
+//! What a start and a command do with Vault: ask it, keep what it says, and go on with what was kept when it does not answer.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::super::environment::Variable;
+use super::super::store::{Store, StoreError};
+use super::cache::{self, Cached};
+use super::kept::{Content, Kept};
+use super::{MOUNT, Secret, VALUES_PATH, Vault, VaultConfig, VaultError, Watch};
+
+/// Vault among the places that settings come from.
+pub(in super::super) struct VaultLayer {
+    /// Gone to the [`Watch`] once there is one.
+    vault: Option<Vault>,
+    kept: Kept,
+    content: Content,
+    /// Whether anything may be asked over the network.
+    is_online: bool,
+    /// Why it was given up, so that it is waited for once only.
+    down: Option<VaultError>,
+    /// It has served the store's key.
+    has_served_key: bool,
+    values: Vec<(String, String)>,
+    notices: Vec<String>,
+}
+
+impl VaultLayer {
+    /// Vault as `variables` name it; `None` where they do not. Nothing is asked yet, and never if not `is_online`.
+    ///
+    /// # Errors
+    /// [`VaultError::Variables`].
+    pub(in super::super) fn open(
+        variables: &[Variable],
+        ram_disk: Option<&Path>,
+        folder: &Path,
+        is_online: bool,
+    ) -> Result<Option<Self>, VaultError> {
+        let Some(config) = VaultConfig::from_variables(variables)? else { return Ok(None) };
+        let notices = config.notice().into_iter().collect();
+        let kept = Kept::new(ram_disk, folder);
+        let content = kept.read();
+        let vault = Some(Vault::open(config)?);
+        let (down, values) = (None, Vec::new());
+        Ok(Some(Self { vault, kept, content, is_online, down, has_served_key: false, values, notices }))
+    }
+
+    /// The settings that are in force from here.
+    pub(in super::super) fn values(&self) -> &[(String, String)] {
+        &self.values
+    }
+
+    /// What a person should know: one line each.
+    pub(in super::super) fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// A further line for people.
+    pub(in super::super) fn notice(&mut self, line: String) {
+        self.notices.push(line);
+    }
+
+    /// The store's key, or the one that was kept since the machine was switched on.
+    ///
+    /// # Errors
+    /// [`VaultError`]. Only `Ok(None)` says that there is none.
+    pub(in super::super) fn key(&mut self) -> Result<Option<Secret>, VaultError> {
+        let key = match self.ask(Vault::read_key) {
+            Ok(key) => key,
+            Err(problem) => {
+                let Some(key) = self.content.key.clone() else { return Err(problem) };
+                if problem != VaultError::NotAsked {
+                    self.notices.push(format!("{problem}; the key is the one that Vault gave before, kept in memory until this machine is switched off"));
+                }
+                self.has_served_key = true;
+                return Ok(Some(key));
+            }
+        };
+        self.has_served_key = key.is_some();
+        self.keep_key(key.clone());
+        Ok(key)
+    }
+
+    /// Stores `key` where there never was one; the result is what is in force.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub(in super::super) fn make_key(&mut self, key: &Secret) -> Result<Secret, VaultError> {
+        let key = self.ask(|vault| vault.make_key(key))?;
+        self.has_served_key = true;
+        self.keep_key(Some(key.clone()));
+        Ok(key)
+    }
+
+    /// Stores `key` in the place of the one that is there.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub(in super::super) fn replace_key(&mut self, key: &Secret) -> Result<(), VaultError> {
+        self.ask(|vault| vault.replace_key(key))?;
+        self.keep_key(Some(key.clone()));
+        Ok(())
+    }
+
+    /// Reads the settings, or takes those that `store` keeps of the last time. `may_keep`: what was read is kept there.
+    ///
+    /// # Errors
+    /// [`VaultError`] when neither is there, and the store's.
+    pub(in super::super) fn read<E: From<VaultError> + From<StoreError>>(
+        &mut self,
+        store: Option<&Store>,
+        may_keep: bool,
+    ) -> Result<(), E> {
+        match self.ask(Vault::read_values) {
+            Ok(values) => self.values = values,
+            Err(problem) => {
+                let kept =
+                    store.map_or(Ok(None), |store| cache::read(store.connection()).map_err(|e| store.failed(e)))?;
+                return Ok(self.go_on_with(problem, kept)?);
+            }
+        }
+        match store.filter(|_| may_keep) {
+            Some(store) => Ok(cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))?),
+            None => Ok(()),
+        }
+    }
+
+    /// The settings are these now, as a [`Watch`] has found out; `store` keeps them.
+    ///
+    /// # Errors
+    /// The store's; they are in force all the same.
+    pub(in super::super) fn set(
+        &mut self,
+        values: Vec<(String, String)>,
+        store: Option<&Store>,
+    ) -> Result<(), StoreError> {
+        self.values = values;
+        store.map_or(Ok(()), |store| {
+            cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))
+        })
+    }
+
+    /// What asks from now on, beside a running daemon; `None` from the second time on.
+    pub(in super::super) fn watch(&mut self) -> Option<Watch> {
+        let vault = self.vault.take()?;
+        self.is_online = false;
+        Some(Watch::new(vault, self.values.clone(), self.down.is_some()))
+    }
+
+    fn go_on_with(&mut self, problem: VaultError, kept: Option<Cached>) -> Result<(), VaultError> {
+        match (problem, kept) {
+            (VaultError::NotAsked, kept) => self.values = kept.map(|kept| kept.settings).unwrap_or_default(),
+            (problem, Some(Cached { at_s, settings })) => {
+                let since = when(at_s);
+                self.notices.push(format!("{problem}; the settings from Vault are those kept on {since}"));
+                self.values = settings;
+            }
+            // A policy for the key alone is a way to use Vault.
+            (problem @ VaultError::Denied { .. }, None) if self.has_served_key => {
+                self.notices.push(format!("no settings come from Vault ({MOUNT}/{VALUES_PATH}): {problem}"));
+            }
+            (problem, None) => return Err(problem),
+        }
+        Ok(())
+    }
+
+    /// Asks Vault; after an outage not again.
+    fn ask<T>(&mut self, question: impl FnOnce(&mut Vault) -> Result<T, VaultError>) -> Result<T, VaultError> {
+        if !self.is_online {
+            return Err(VaultError::NotAsked);
+        }
+        if let Some(down) = &self.down {
+            return Err(down.clone());
+        }
+        let Some(mut vault) = self.vault.take() else { return Err(VaultError::NotAsked) };
+        let answer = self.unwrap_secret_id(&mut vault).and_then(|()| question(&mut vault));
+        self.vault = Some(vault);
+        if let Err(problem) = &answer
+            && problem.is_outage()
+        {
+            self.down = Some(problem.clone());
+        }
+        answer
+    }
+
+    /// A wrapped secret id is unwrapped once, and kept until the machine is switched off.
+    fn unwrap_secret_id(&mut self, vault: &mut Vault) -> Result<(), VaultError> {
+        let Some(wrapping) = vault.wrapping().cloned() else { return Ok(()) };
+        let secret_id = match &self.content {
+            Content { wrapping: Some(known), secret_id: Some(secret_id), .. } if *known == wrapping => {
+                secret_id.clone()
+            }
+            _ if !self.kept.may_write() => return Err(VaultError::UnwrapByDaemon),
+            _ => {
+                let secret_id = vault.unwrap_secret_id(&wrapping)?;
+                self.content.wrapping = Some(wrapping);
+                self.content.secret_id = Some(secret_id.clone());
+                self.keep();
+                secret_id
+            }
+        };
+        vault.set_secret_id(secret_id);
+        Ok(())
+    }
+
+    fn keep_key(&mut self, key: Option<Secret>) {
+        if self.content.key != key {
+            self.content.key = key;
+            self.keep();
+        }
+    }
+
+    /// A command of another user keeps nothing; that is no trouble.
+    fn keep(&mut self) {
+        if self.kept.may_write()
+            && let Err(problem) = self.kept.write(&self.content)
+        {
+            self.notices.push(format!(
+                "what Vault said cannot be kept in memory ({problem}): a restart while Vault is down will not be possible"
+            ));
+        }
+    }
+}
+
+/// A moment for people, in this machine's time zone.
+fn when(at_s: f64) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    match Timestamp::from_millisecond((at_s * 1e3) as i64) {
+        Ok(at) => at.to_zoned(zone).strftime("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => "an unknown day".to_owned(),
+    }
+}
