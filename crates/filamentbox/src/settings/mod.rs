@@ -156,9 +156,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_highest_layer_holds(environment in layer(), stored in layer(), simulate: bool) {
+        fn the_highest_layer_holds(environment in layer(), vault in layer(), stored in layer(), simulate: bool) {
             let named = environment.iter().map(|(key, text)| (variable_name(key).into(), text.into()));
-            let inputs = Layers { simulate, variables: named.collect(), stored: stored.clone(), ..Layers::default() };
+            let inputs = Layers { simulate, variables: named.collect(), vault: vault.clone(), stored: stored.clone() };
             let loaded = load(&registry(), inputs).expect("allowed");
             let text = |layer: &[(String, String)], key| layer.iter().find(|(known, _)| known == key).map(|(_, text)| text.clone());
             let implied = |layer: &[(&str, &str)], key: &str| {
@@ -169,6 +169,7 @@ mod tests {
                 let layers = [
                     (implied(SIMULATE, key), Source::Simulate),
                     (text(&environment, key), Source::Environment),
+                    (text(&vault, key), Source::Vault),
                     (text(&stored, key), Source::Store),
                     (implied(SIMULATE_DEFAULTS, key), Source::Simulate),
                     (default, Source::Default),
