@@ -6,7 +6,7 @@ use anyhow::Result;
 use filamentbox_core::config::{ConfigError, Registry, Setting, Source};
 
 use super::{Installation, complain, complain_of, keys_of, say, shown};
-use crate::settings::{self, Change, SettingsError, Survey};
+use crate::settings::{self, Access, Change, SettingsError, Survey};
 
 /// Whether it is done, or only told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +25,7 @@ pub(super) fn change(
     purpose: Purpose,
     command: &str,
 ) -> Result<Result<(), Vec<ConfigError>>> {
-    let mut sources = installation.open(false)?;
+    let mut sources = installation.open(Access::Existing, false)?;
     let stored = sources.stored()?;
     let before = sources.survey(&stored);
     let stored = |key: &str| stored.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str());

@@ -12,9 +12,10 @@ use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlStringBuilder};
 
 use super::{Installation, complain, import, say};
 use crate::cli::ExportSettingsArgs;
+use crate::settings::Access;
 
 pub(super) fn export(args: &ExportSettingsArgs, installation: &Installation) -> Result<ExitCode> {
-    let sources = installation.open(false)?;
+    let sources = installation.open(Access::Existing, false)?;
     let stored = sources.stored()?;
     if stored.is_empty() {
         complain(format_args!("the store {} holds nothing", installation.places.store.display()));

@@ -6,9 +6,10 @@ use anyhow::{Result, bail};
 
 use super::{Installation, complain_of, say, shown, unknown};
 use crate::cli::GetArgs;
+use crate::settings::Access;
 
 pub(super) fn get(args: &GetArgs, installation: &Installation) -> Result<ExitCode> {
-    let sources = installation.open(false)?;
+    let sources = installation.open(Access::Existing, false)?;
     let key = args.key.as_str();
     if sources.registry.find(key).is_none() {
         return Ok(unknown(&sources.registry, key));

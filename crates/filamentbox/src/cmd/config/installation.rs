@@ -33,8 +33,8 @@ impl Installation {
     ///
     /// # Errors
     /// When they cannot be read, with the remedy where it is known.
-    pub(super) fn open(&self, simulate: bool) -> Result<Sources> {
-        let sources = Sources::open(self.places.clone(), Access::Existing, simulate, self.variables.clone());
+    pub(super) fn open(&self, access: Access, simulate: bool) -> Result<Sources> {
+        let sources = Sources::open(self.places.clone(), access, simulate, self.variables.clone());
         let sources = sources.map_err(|problem| match remedy(&problem) {
             Some(remedy) => anyhow!("{problem}; {remedy}"),
             None => problem.into(),

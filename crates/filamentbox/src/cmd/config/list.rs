@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Installation, Usage, complain_of, keys_of, say, shown};
 use crate::cli::ListArgs;
-use crate::settings::Survey;
+use crate::settings::{Access, Survey};
 
 /// Shown instead of a value that is not allowed: the problem's text has it.
 const REFUSED: &str = "(refused)";
@@ -31,7 +31,7 @@ struct Row {
 }
 
 pub(super) fn list(args: &ListArgs, installation: &Installation) -> Result<ExitCode> {
-    let sources = installation.open(args.simulate)?;
+    let sources = installation.open(Access::Existing, args.simulate)?;
     let survey = sources.survey(&sources.stored()?);
     let problems = &survey.problems;
     let mut rows = rows(&sources.registry, &survey, problems, args.reveal);

@@ -7,10 +7,10 @@ use anyhow::Result;
 use super::change::{self, Purpose};
 use super::{Installation, unknown};
 use crate::cli::UnsetArgs;
-use crate::settings::Change;
+use crate::settings::{Access, Change};
 
 pub(super) fn unset(args: UnsetArgs, installation: &Installation) -> Result<ExitCode> {
-    let sources = installation.open(false)?;
+    let sources = installation.open(Access::Existing, false)?;
     let stored = sources.stored()?;
     // A key that a later version has stored can be taken out by this one.
     let is_known = |key: &str| sources.registry.find(key).is_some() || stored.iter().any(|(known, _)| known == key);
