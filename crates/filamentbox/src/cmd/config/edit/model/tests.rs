@@ -143,7 +143,7 @@ fn numbers_are_checked_while_they_are_typed() {
     let mut model = model(&[], &[]);
     model.go_to("Heater").press(&[Press::Enter]);
     model.go_to("max_temp_c").press(&[Press::Enter, Press::Ctrl('u')]);
-    model.shows(&["New value (°C)", "goes off above", "Default: 22.0 °C. Now: 22.0 °C (default)"]);
+    model.shows(&["New value (°C)", "goes off above", "Default: 22.0 °C. Now: the default"]);
     for (text, verdict) in
         [("8", "Allowed"), ("80", "Allowed"), ("800", "\"800\" is not allowed; allowed: a number from 0 to 80 °C")]
     {

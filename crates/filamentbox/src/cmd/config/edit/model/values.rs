@@ -45,6 +45,12 @@ impl Values {
         }
     }
 
+    /// Whether anything that begins so would be in the store.
+    pub(in super::super) fn has_own(&self, prefix: &str) -> bool {
+        let mut keys = self.stored.iter().map(|(key, _)| key.as_str()).chain(self.changed());
+        keys.any(|key| key.starts_with(prefix) && self.own(key).is_some())
+    }
+
     pub(in super::super) fn is_pending(&self, key: &str) -> bool {
         self.pending.contains_key(key)
     }

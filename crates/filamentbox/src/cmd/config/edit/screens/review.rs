@@ -30,7 +30,7 @@ impl Review {
     fn items(values: &Values) -> Vec<Item<Target>> {
         let mut items = Vec::new();
         if !values.now.problems.is_empty() {
-            items.push(Item::inert(Row::heading("Must be mended first (Enter goes there)").tone(Tone::Warn)));
+            items.push(Item::inert(Row::heading("Must be mended first (Enter goes there)")));
         }
         for problem in &values.now.problems {
             for key in problem.key.split(", ") {
