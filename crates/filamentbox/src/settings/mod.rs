@@ -13,7 +13,7 @@ use filamentbox_devices::sensors;
 use crate::{alerts, sinks};
 
 pub use environment::{Variable, variable_name};
-pub use key::{Key, KeyError, KeySource};
+pub use key::{KEY_VARIABLE, Key, KeyError, KeySource};
 pub use places::Places;
 pub use sources::{Access, SettingsError, Sources};
 pub use store::{Change, Store, StoreError};
@@ -54,10 +54,14 @@ pub struct Layers {
 pub struct Survey {
     /// What is allowed, each by itself; a refused text counts as not given.
     pub settings: Settings,
-    /// Every problem at once.
+    /// Every problem at once. A contradiction with a refused text is left out: it may be none once that is right.
     pub problems: Vec<ConfigError>,
     /// The settings in both forms; nothing while there is a problem.
     pub loaded: Option<Loaded>,
+    /// Those of the problems that are texts refused by themselves, and where they come from.
+    pub refused: Vec<(Source, ConfigError)>,
+    /// Every other problem, also what is left out above.
+    pub further: Vec<ConfigError>,
 }
 
 /// Checks all layers together.
@@ -72,7 +76,6 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
 /// Looks at all layers together, also where some are refused.
 pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let environment = environment::layer(registry, inputs.variables);
-    let mut errors = environment.errors;
     let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
     if inputs.simulate {
         let layer = |values: &[(&str, &str)]| Layer {
@@ -83,29 +86,24 @@ pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
         layers.push(layer(SIMULATE_DEFAULTS));
     }
     let (settings, refused) = registry.resolve_allowed(&layers);
-    let is_about_refused =
-        |problem: &ConfigError| problem.key.split(", ").any(|key| refused.iter().any(|refused| refused.key == key));
-    let config = Config::from_settings(&settings);
-    let further = match &config {
-        Ok(config) => {
-            let mut problems = sinks::check(&settings, config);
-            problems.extend(sensors::check(&settings));
-            problems.extend(alerts::check(&settings));
-            let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
-            let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
-            problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
-            problems
-        }
-        Err(contradictions) => contradictions.clone(),
+    let (config, contradictions) = Config::examine(&settings);
+    let mut further = environment.errors;
+    further.extend(sinks::check(&settings, &config));
+    further.extend(sensors::check(&settings));
+    further.extend(alerts::check(&settings));
+    let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
+    let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
+    further.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
+    further.extend(contradictions);
+    let is_about_refused = |problem: &&ConfigError| {
+        problem.key.split(", ").any(|key| refused.iter().any(|(_, refused)| refused.key == key))
     };
-    errors.extend(further.into_iter().filter(|problem| !is_about_refused(problem)));
-    errors.extend(refused.iter().cloned());
-    let loaded = config.ok().filter(|_| errors.is_empty()).map(|config| {
-        let mut warnings = environment.warnings;
-        warnings.extend(reserved(registry, &settings));
-        Loaded { settings: settings.clone(), config, warnings }
-    });
-    Survey { settings, problems: errors, loaded }
+    let problems = further.iter().filter(|problem| !is_about_refused(problem));
+    let problems: Vec<_> = problems.chain(refused.iter().map(|(_, refused)| refused)).cloned().collect();
+    let mut warnings = environment.warnings;
+    warnings.extend(reserved(registry, &settings));
+    let loaded = problems.is_empty().then(|| Loaded { settings: settings.clone(), config, warnings });
+    Survey { settings, problems, loaded, refused, further }
 }
 
 fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
@@ -119,4 +117,56 @@ fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
 /// The process's environment.
 pub fn variables() -> Vec<Variable> {
     std::env::vars_os().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Keys with texts that contradict nothing.
+    const POOL: [(&str, &[&str]); 6] = [
+        ("sensor.type", &["auto", "bme280", "dht22"]),
+        ("heating_control.enabled", &["true", "false"]),
+        ("sensor.sea_level_pressure", &["990", "1000", "1013.25"]),
+        ("history.max_mb", &["32", "48", "64"]),
+        ("data_collection.tags.shelf", &["1", "2"]),
+        ("database.influxdb_v2.token", &["a", "b"]),
+    ];
+
+    /// A text or nothing for each key of the pool.
+    fn layer() -> impl Strategy<Value = Vec<(String, String)>> {
+        let one = |(key, texts): (&'static str, &'static [&'static str])| {
+            prop::option::of(prop::sample::select(texts))
+                .prop_map(move |text| text.map(|text| (key.to_owned(), text.to_owned())))
+        };
+        POOL.map(one).to_vec().prop_map(|layer| layer.into_iter().flatten().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn the_highest_layer_holds(environment in layer(), stored in layer(), simulate: bool) {
+            let named = environment.iter().map(|(key, text)| (variable_name(key).into(), text.into()));
+            let inputs = Layers { simulate, variables: named.collect(), stored: stored.clone(), ..Layers::default() };
+            let loaded = load(&registry(), inputs).expect("allowed");
+            let text = |layer: &[(String, String)], key| layer.iter().find(|(known, _)| known == key).map(|(_, text)| text.clone());
+            let implied = |layer: &[(&str, &str)], key: &str| {
+                layer.iter().find(|(known, _)| simulate && *known == key).map(|(_, text)| (*text).to_owned())
+            };
+            for (key, _) in POOL {
+                let default = registry().find(key).filter(|spec| !spec.is_family()).map(|spec| spec.default.to_owned());
+                let layers = [
+                    (implied(SIMULATE, key), Source::Simulate),
+                    (text(&environment, key), Source::Environment),
+                    (text(&stored, key), Source::Store),
+                    (implied(SIMULATE_DEFAULTS, key), Source::Simulate),
+                    (default, Source::Default),
+                ];
+                let expected = layers.into_iter().find_map(|(text, source)| Some((text?, source)));
+                let holds = loaded.settings.get(key).map(|setting| (setting.text.clone(), setting.source));
+                prop_assert_eq!(holds, expected, "{}", key);
+            }
+        }
+    }
 }
