@@ -2,6 +2,8 @@
 
 mod mending;
 
+pub use mending::new_problems;
+
 use std::path::PathBuf;
 
 use filamentbox_core::config::{ConfigError, Registry};
@@ -103,25 +105,6 @@ impl Sources {
     /// Looks at everything as it would be if the store held `stored`.
     pub fn survey(&self, stored: &[(String, String)]) -> Survey {
         survey(&self.registry, self.layers(stored))
-    }
-
-    /// Like [`Self::change`], but only if the store still holds `expected`, as [`Self::stored`] gave it.
-    ///
-    /// # Errors
-    /// [`StoreError::ChangedMeanwhile`], and as [`Self::change`]; nothing is changed then.
-    ///
-    /// # Panics
-    /// As [`Self::change`].
-    pub fn change_from(
-        &mut self,
-        expected: &[(String, String)],
-        changes: &[Change],
-        who: &str,
-    ) -> Result<Loaded, SettingsError> {
-        let Some(mut store) = self.store.take() else { panic!("a change without a store: a defect") };
-        let changed = store.change_from(Some(expected), changes, who, |stored| self.check(stored));
-        self.store = Some(store);
-        changed
     }
 
     /// Makes `changes` in the store, if everything is allowed together with them; `who` stands in the audit.

@@ -28,24 +28,46 @@ impl Sources {
     /// # Panics
     /// As [`Self::change`].
     pub fn mend(&mut self, changes: &[Change], who: &str) -> Result<Survey, SettingsError> {
-        let before = self.survey(&self.stored()?);
+        let before = self.stored()?;
+        self.mend_from(&before, changes, who)
+    }
+
+    /// Like [`Self::mend`], but only if the store still holds `expected`, as [`Self::stored`] gave it.
+    ///
+    /// # Errors
+    /// [`StoreError::ChangedMeanwhile`](super::super::StoreError::ChangedMeanwhile), and as [`Self::mend`]; nothing is changed then.
+    ///
+    /// # Panics
+    /// As [`Self::change`].
+    pub fn mend_from(
+        &mut self,
+        expected: &[(String, String)],
+        changes: &[Change],
+        who: &str,
+    ) -> Result<Survey, SettingsError> {
+        let before = self.survey(expected);
         let Some(mut store) = self.store.take() else { panic!("a change without a store: a defect") };
-        let changed = store.change(changes, who, |stored| accept(&before, self.survey(stored), changes));
+        let accept = |stored: &[(String, String)]| accept(&before, self.survey(stored), changes);
+        let changed = store.change_from(Some(expected), changes, who, accept);
         self.store = Some(store);
         changed
     }
 }
 
-/// `after`, if its problems were all there before and are not about what was set now. A refused text's own contradictions count as
-/// there: they show when it is unset.
 fn accept(before: &Survey, after: Survey, changes: &[Change]) -> Result<Survey, SettingsError> {
+    let new = new_problems(before, &after, changes);
+    if new.is_empty() { Ok(after) } else { Err(SettingsError::Refused(new)) }
+}
+
+/// The problems of `after` that keep `changes` from being made: that were not there before, or are about what is set now. A refused
+/// text's own contradictions count as there: they show when it is unset.
+pub fn new_problems(before: &Survey, after: &Survey, changes: &[Change]) -> Vec<ConfigError> {
     let is_set = |key: &str| changes.iter().any(|change| change.key == key && change.text.is_some());
     let is_new = |problem: &&ConfigError| {
         let mut old = before.further.iter().chain(&before.problems);
         problem.key.split(", ").any(is_set) || !old.any(|old| old == *problem)
     };
-    let new: Vec<_> = after.problems.iter().filter(is_new).cloned().collect();
-    if new.is_empty() { Ok(after) } else { Err(SettingsError::Refused(new)) }
+    after.problems.iter().filter(is_new).cloned().collect()
 }
 
 #[cfg(test)]

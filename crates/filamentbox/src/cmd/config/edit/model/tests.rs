@@ -315,6 +315,21 @@ fn what_is_not_allowed_is_listed_first_and_can_be_mended() {
 }
 
 #[test]
+fn what_is_wrong_elsewhere_does_not_keep_from_saving() {
+    let mut model = model(&[("un.known", "1")], &[("FILAMENTBOX_QUEUE__MAX_SIZE", "many")]);
+    model.go_to("Heater").press(&[Press::Enter, Press::Char(' '), Press::Char('s')]);
+    model.shows(&["Still to be mended: no daemon starts like this", "un.known", "queue.max_size"]);
+    assert!(model.selected().starts_with("Save 1 change"), "{}", model.selected());
+    model.go_to("queue.max_size").press(&[Press::Enter]);
+    model.shows(&["New value", "set by FILAMENTBOX_QUEUE__MAX_SIZE in the environment", "mended there"]);
+    model.press(&[Press::Esc]);
+    model.go_to("un.known").press(&[Press::Enter]);
+    model.shows(&["Remove it"]);
+    model.press(&[Press::Esc]);
+    assert!(matches!(model.press(&[Press::Char('s')]), Effect::Commit(changes) if changes.len() == 1));
+}
+
+#[test]
 fn a_rename_is_offered_only_where_it_helps() {
     for (stored, is_offered) in [
         (vec![("queue.max_sise", "500")], true),

@@ -175,6 +175,11 @@ pub(super) fn about(values: &Values, spec: &KeySpec, key: &str) -> Vec<String> {
     } else {
         values.problems().filter(is_about_it).map(|problem| format!("! {}", problem.problem)).collect()
     };
+    let elsewhere = |(source, problem): &&(Source, ConfigError)| *source != Source::Store && problem.key == key;
+    let elsewhere = values.now.refused.iter().filter(elsewhere);
+    about.extend(
+        elsewhere.map(|(source, _)| format!("! It is set by {}, and is mended there.", where_set(*source, key))),
+    );
     if let Some(source) = values.overruled_by(key) {
         let own = values.own(key).map_or(String::new(), |text| format!(" Saved here: {}.", values.as_shown(key, text)));
         about.push(format!(
