@@ -20,7 +20,7 @@ use crate::{alerts, sinks};
 pub use environment::{Variable, variable_name};
 pub use key::{KEY_VARIABLE, Key, KeyError, KeySource};
 pub use places::Places;
-pub use sources::{Access, Located, SettingsError, Sources};
+pub use sources::{Access, Located, SettingsError, Sources, new_problems};
 pub use store::{Audited, Change, Store, StoreError};
 
 /// What `--simulate` means, whatever else is set: a simulated sensor, and with it simulated outputs.

@@ -4,6 +4,8 @@
 
 mod mending;
 
+pub use mending::new_problems;
+
 use std::cell::RefCell;
 
 use filamentbox_core::config::{ConfigError, Registry};
@@ -153,22 +155,6 @@ impl Sources {
     /// Looks at everything as it would be if the store held `stored`.
     pub fn survey(&self, stored: &[(String, String)]) -> Survey {
         survey(&self.registry, self.layers(stored))
-    }
-
-    /// Like [`Self::change`], but only if the store still holds `expected`, as [`Self::stored`] gave it.
-    ///
-    /// # Errors
-    /// [`StoreError::ChangedMeanwhile`], and as [`Self::change`]; nothing is changed then.
-    pub fn change_from(
-        &mut self,
-        expected: &[(String, String)],
-        changes: &[Change],
-        who: &str,
-    ) -> Result<Loaded, SettingsError> {
-        let _lock = self.write()?;
-        let mut slot = self.store.borrow_mut();
-        let store = slot.as_mut().ok_or_else(|| SettingsError::NoStore(self.places.clone()))?;
-        store.change_from(&self.registry, Some(expected), changes, who, |stored| self.check(stored))
     }
 
     /// Makes `changes` in the store, if everything is allowed together with them; `who` stands in the audit. A store is made if there is

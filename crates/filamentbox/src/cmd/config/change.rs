@@ -64,7 +64,7 @@ pub(super) fn refuse(changes: &[Change], problems: &[ConfigError]) -> ExitCode {
 }
 
 /// Who stands in the audit.
-fn who(command: &str) -> String {
+pub(super) fn who(command: &str) -> String {
     let user = rustix::process::getuid().as_raw();
     let behind = std::env::var("SUDO_USER").ok().filter(|name| user == 0 && !name.is_empty());
     let behind = behind.map_or(String::new(), |name| format!(" for {name}"));

@@ -42,7 +42,7 @@ fn run(command: ConfigCommand, installation: Installation) -> Result<ExitCode> {
         ConfigCommand::Get(args) => get::get(&args, &installation),
         ConfigCommand::Set(args) => set::set(args, &installation),
         ConfigCommand::Unset(args) => unset::unset(args, &installation),
-        ConfigCommand::Edit => edit::edit(installation.places),
+        ConfigCommand::Edit => edit::edit(&installation),
         ConfigCommand::Describe(args) => describe::describe(&args),
         ConfigCommand::Export(args) => export::export(&args, &installation),
         ConfigCommand::Import(args) => import::import(&args, &installation),

@@ -32,18 +32,40 @@ impl Sources {
         let before = self.survey(&store.values()?);
         store.change(&self.registry, changes, who, |stored| accept(&before, self.survey(stored), changes))
     }
+
+    /// Like [`Self::mend`], but only if the store still holds `expected`, as [`Self::stored`] gave it.
+    ///
+    /// # Errors
+    /// [`StoreError::ChangedMeanwhile`](super::super::StoreError::ChangedMeanwhile), and as [`Self::mend`]; nothing is changed then.
+    pub fn mend_from(
+        &mut self,
+        expected: &[(String, String)],
+        changes: &[Change],
+        who: &str,
+    ) -> Result<Survey, SettingsError> {
+        let _lock = self.write()?;
+        let mut slot = self.store.borrow_mut();
+        let store = slot.as_mut().ok_or_else(|| SettingsError::NoStore(self.places.clone()))?;
+        let before = self.survey(expected);
+        let accept = |stored: &[(String, String)]| accept(&before, self.survey(stored), changes);
+        store.change_from(&self.registry, Some(expected), changes, who, accept)
+    }
 }
 
-/// `after`, if its problems were all there before and are not about what was set now. A refused text's own contradictions count as
-/// there: they show when it is unset.
 fn accept(before: &Survey, after: Survey, changes: &[Change]) -> Result<Survey, SettingsError> {
+    let new = new_problems(before, &after, changes);
+    if new.is_empty() { Ok(after) } else { Err(SettingsError::Refused(new)) }
+}
+
+/// The problems of `after` that keep `changes` from being made: that were not there before, or are about what is set now. A refused
+/// text's own contradictions count as there: they show when it is unset.
+pub fn new_problems(before: &Survey, after: &Survey, changes: &[Change]) -> Vec<ConfigError> {
     let is_set = |key: &str| changes.iter().any(|change| change.key == key && change.text.is_some());
     let is_new = |problem: &&ConfigError| {
         let mut old = before.further.iter().chain(&before.problems);
         problem.key.split(", ").any(is_set) || !old.any(|old| old == *problem)
     };
-    let new: Vec<_> = after.problems.iter().filter(is_new).cloned().collect();
-    if new.is_empty() { Ok(after) } else { Err(SettingsError::Refused(new)) }
+    after.problems.iter().filter(is_new).cloned().collect()
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn a_newcomer_sets_up_influxdb_2_and_it_works() {
     terminal.wait_for("It works").press("s").wait_for("Save 5 changes").press("s").wait_for("Saved 5 changes");
     terminal.press("q");
     assert!(terminal.end().success());
-    assert!(terminal.is_given_back());
+    terminal.wait_until_given_back();
     terminal.wait_for("5 changes saved");
     assert!(!terminal.everything().contains(TOKEN), "the token was on the screen");
     for (key, expected) in [
@@ -77,7 +77,12 @@ fn search_leads_to_a_value_and_tags_are_edited() {
     let folder = daemon();
     store(folder.path(), &[("data_collection.tags.old", "x")]);
     let mut terminal = Terminal::edit(folder.path(), 80, 24, &[("NO_COLOR", "1")]);
-    terminal.wait_for("Database").press("/").wait_for("Search:").press("from one reading").wait_for("1 found");
+    terminal
+        .wait_for("Database")
+        .press("/")
+        .wait_for("Search:")
+        .press("from one reading")
+        .wait_for("> data_collection.read_interval");
     terminal.press(ENTER).wait_for("New value (s)").press("\x15").press("12\r").wait_for("12 s");
     terminal.press("\x15tags").wait_for("> data_collection.tags").go_to("data_collection.tags.NAME").press(ENTER);
     terminal.wait_for("+ add").press("a").wait_for("Name:").press("shelf\r").wait_for("New value").press("top left\r");
@@ -182,8 +187,8 @@ fn a_signal_gives_the_terminal_back_and_saves_nothing() {
         signal(&terminal.pid(), name);
         let end = terminal.end();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&end), Some(number), "{name}: {end}");
-        terminal.wait_for("1 change not saved");
-        assert!(terminal.is_given_back(), "{name}");
+        terminal.wait_for("ended by a signal; 1 change not saved");
+        terminal.wait_until_given_back();
         assert_eq!(std::fs::read(folder.path().join(STORE)).expect("a store"), before, "{name}");
     }
 }
@@ -206,7 +211,7 @@ fn the_shell_gets_the_terminal_while_the_editor_is_stopped() {
     let mut terminal = Terminal::edit(folder.path(), 80, 24, &[]);
     terminal.wait_for("Database").go_to("Heater").press(ENTER).wait_for("> enabled").press(" ").wait_for("changed");
     terminal.press("\x1a").wait_until_stopped();
-    assert!(terminal.is_given_back());
+    terminal.wait_until_given_back();
     signal(&terminal.pid(), "-CONT");
     terminal
         .wait_for("> enabled")
@@ -216,7 +221,7 @@ fn the_shell_gets_the_terminal_while_the_editor_is_stopped() {
         .wait_for("Discard them and quit")
         .press("d");
     assert!(terminal.end().success());
-    assert!(terminal.is_given_back());
+    terminal.wait_until_given_back();
 }
 
 #[test]

@@ -139,8 +139,14 @@ impl Terminal {
         self.child.wait().expect("it has ended")
     }
 
+    /// Waits until what the program wrote is read, and the terminal is as it was.
+    #[track_caller]
+    pub(super) fn wait_until_given_back(&self) {
+        wait_until("the terminal is given back", || self.is_given_back());
+    }
+
     /// Whether the terminal is as a shell wants it: lines, echo, its own screen, a cursor.
-    pub(super) fn is_given_back(&self) -> bool {
+    fn is_given_back(&self) -> bool {
         let modes = tcgetattr(&self.other_end).expect("a terminal").local_modes;
         let seen = self.seen.lock().unwrap();
         let screen = seen.parser.screen();

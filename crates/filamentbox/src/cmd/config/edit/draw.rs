@@ -62,7 +62,7 @@ fn rows_shown(page: &Page, detail: usize, lines: usize) -> usize {
     let detail_kept = if page.is_detail_first {
         detail.min(lines.saturating_sub(rows.min(ROWS_KEPT) + 1))
     } else {
-        detail.min((lines * 2 / 5).max(3))
+        detail.min(lines * 2 / 5)
     };
     rows.min(lines.saturating_sub(detail_kept + 1))
 }

@@ -9,7 +9,6 @@ mod page;
 mod screens;
 mod terminal;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
@@ -19,26 +18,23 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGCONT, SIGTSTP};
 
 use super::super::database::{Tested, test_all};
-use super::{complain, say};
-use crate::client::Client;
-use crate::settings::{self, Access, Change, Loaded, Places, SettingsError, Sources, StoreError};
+use super::change::who;
+use super::{Installation, complain, say};
+use crate::settings::{self, Access, Change, Loaded, SettingsError, StoreError, Survey};
 use model::{Committed, Effect, Model};
 use screens::TestLine;
 use terminal::{Notice, Screen};
 
-/// Who made the change, for the audit.
-const WHO: &str = "config edit";
-
-pub(super) fn edit(places: Places) -> Result<ExitCode> {
+pub(super) fn edit(installation: &Installation) -> Result<ExitCode> {
     terminal::check()?;
-    let sources = Rc::new(Sources::open(places.clone(), Access::Existing, false, settings::variables())?);
+    let sources = Rc::new(installation.open(Access::Existing, false)?);
     let stored = sources.stored()?;
     let look = {
         let sources = Rc::clone(&sources);
         Box::new(move |stored: &[(String, String)]| sources.survey(stored))
     };
     let mut model = Model::new(settings::registry(), stored, look);
-    let end = run(&mut model, &places);
+    let end = run(&mut model, installation);
     // The screen is the shell's again.
     match end {
         Ok(End::Quit) => {
@@ -65,7 +61,7 @@ enum End {
     Signal(i32),
 }
 
-fn run(model: &mut Model, places: &Places) -> Result<End> {
+fn run(model: &mut Model, installation: &Installation) -> Result<End> {
     let (sender, notices) = terminal::listen()?;
     let mut screen = Screen::take()?;
     loop {
@@ -87,9 +83,9 @@ fn run(model: &mut Model, places: &Places) -> Result<End> {
         };
         match effect {
             Effect::None => {}
-            Effect::Test(number, loaded) => test(number, *loaded, places.data_dir.clone(), sender.clone()),
+            Effect::Test(number, loaded) => test(number, *loaded, installation.places.data_dir.clone(), sender.clone()),
             Effect::Commit(changes) => {
-                let committed = commit(&changes, model.values.stored_all(), places);
+                let committed = commit(&changes, model.values.stored_all(), installation);
                 model.committed(committed);
             }
             Effect::Suspend => screen.suspend()?,
@@ -112,29 +108,29 @@ fn test(number: u32, loaded: Loaded, data_dir: std::path::PathBuf, to: Sender<No
 }
 
 /// Saves, if the store still holds what was read.
-fn commit(changes: &[Change], expected: &[(String, String)], places: &Places) -> Committed {
-    let saved = Sources::open(places.clone(), Access::Create, false, settings::variables()).and_then(|mut sources| {
-        let changed = sources.change_from(expected, changes, WHO);
+fn commit(changes: &[Change], expected: &[(String, String)], installation: &Installation) -> Committed {
+    let saved = installation.open(Access::Create, false).and_then(|mut sources| {
+        let changed = sources.mend_from(expected, changes, &who("config edit"));
         Ok((changed, sources.stored()?))
     });
     match saved {
-        Ok((Ok(_), stored)) => Committed::Saved { stored, daemon: daemon(&places.data_dir) },
+        Ok((Ok(after), stored)) => Committed::Saved { stored, daemon: effect(&after, installation).to_owned() },
         Ok((Err(SettingsError::Store(StoreError::ChangedMeanwhile)), stored)) => Committed::ChangedMeanwhile { stored },
         Ok((Err(SettingsError::Refused(problems)), _)) => {
             Committed::Failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         }
-        Ok((Err(problem), _)) | Err(problem) => Committed::Failed(problem.to_string()),
+        Ok((Err(problem), _)) => Committed::Failed(problem.to_string()),
+        Err(problem) => Committed::Failed(format!("{problem:#}")),
     }
 }
 
 /// When the changes take effect.
-fn daemon(data_dir: &Path) -> String {
-    let answer = Client::new(data_dir).map_err(anyhow::Error::from);
-    let answer = answer.and_then(|client| {
-        super::super::block_on(async { client.get("/api/status").await.map_err(anyhow::Error::from) })
-    });
-    match answer {
-        Ok(_) => "A daemon is running: it takes them when it is started again.".to_owned(),
-        Err(_) => "No daemon is running: the next start takes them.".to_owned(),
+fn effect(after: &Survey, installation: &Installation) -> &'static str {
+    if !after.problems.is_empty() {
+        "Something else is still to be mended: no daemon starts like this."
+    } else if installation.is_running() {
+        "The running daemon takes it within 2 s."
+    } else {
+        "No daemon is running; the next start takes it."
     }
 }

@@ -12,6 +12,7 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
@@ -84,7 +85,9 @@ impl Screen {
 
     /// Forgets what is on the screen, so that all of it is drawn anew.
     pub(super) fn forget(&mut self) -> Result<()> {
-        self.terminal.clear().context("the terminal cannot be written to")
+        // `clear` would ask the terminal where its cursor is, and the answer would go to whoever reads the keys.
+        let size = self.terminal.size().context("the terminal has no size")?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height)).context("the terminal cannot be written to")
     }
 
     /// Lets the shell have the terminal until it continues this program.
@@ -130,12 +133,11 @@ pub(super) fn listen() -> Result<(Sender<Notice>, Receiver<Notice>)> {
     let to = sender.clone();
     thread::spawn(move || {
         loop {
-            let notice = match event::read() {
-                Ok(event) => notice(event),
-                Err(_) => Some(Notice::Gone),
+            let Ok(event) = event::read() else {
+                let _ended = to.send(Notice::Gone);
+                break;
             };
-            let is_last = matches!(notice, Some(Notice::Gone));
-            if notice.is_some_and(|notice| to.send(notice).is_err()) || is_last {
+            if notices(event).into_iter().flatten().any(|notice| to.send(notice).is_err()) {
                 break;
             }
         }
@@ -143,12 +145,16 @@ pub(super) fn listen() -> Result<(Sender<Notice>, Receiver<Notice>)> {
     Ok((sender, receiver))
 }
 
-fn notice(event: Event) -> Option<Notice> {
+fn notices(event: Event) -> [Option<Notice>; 2] {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => press(key).map(Notice::Press),
-        Event::Paste(text) => Some(Notice::Press(Press::Paste(text))),
-        Event::Resize(..) => Some(Notice::Redraw),
-        _ => None,
+        Event::Key(key) if key.kind != KeyEventKind::Release => {
+            // Esc and another key soon after look like Alt and that key; nothing here is done with Alt.
+            let is_after_esc = key.modifiers.contains(KeyModifiers::ALT);
+            [is_after_esc.then_some(Notice::Press(Press::Esc)), press(key).map(Notice::Press)]
+        }
+        Event::Paste(text) => [Some(Notice::Press(Press::Paste(text))), None],
+        Event::Resize(..) => [Some(Notice::Redraw), None],
+        _ => [None, None],
     }
 }
 
@@ -158,7 +164,6 @@ fn press(key: KeyEvent) -> Option<Press> {
         // What some terminals send for the backspace key.
         KeyCode::Char('h') if has_control => Press::Backspace,
         KeyCode::Char(c) if has_control => Press::Ctrl(c),
-        KeyCode::Char(_) if key.modifiers.contains(KeyModifiers::ALT) => return None,
         KeyCode::Char(c) => Press::Char(c),
         KeyCode::F(n) => Press::Function(n),
         KeyCode::Enter => Press::Enter,

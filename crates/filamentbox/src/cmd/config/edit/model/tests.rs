@@ -143,7 +143,7 @@ fn numbers_are_checked_while_they_are_typed() {
     let mut model = model(&[], &[]);
     model.go_to("Heater").press(&[Press::Enter]);
     model.go_to("max_temp_c").press(&[Press::Enter, Press::Ctrl('u')]);
-    model.shows(&["New value (°C)", "goes off above", "Default: 22.0 °C. Now: 22.0 °C (default)"]);
+    model.shows(&["New value (°C)", "goes off above", "Default: 22.0 °C. Now: the default"]);
     for (text, verdict) in
         [("8", "Allowed"), ("80", "Allowed"), ("800", "\"800\" is not allowed; allowed: a number from 0 to 80 °C")]
     {
@@ -312,6 +312,21 @@ fn what_is_not_allowed_is_listed_first_and_can_be_mended() {
     ];
     assert_eq!(model.pending(), expected);
     assert!(matches!(model.press(&[Press::Char('s'), Press::Char('s')]), Effect::Commit(_)));
+}
+
+#[test]
+fn what_is_wrong_elsewhere_does_not_keep_from_saving() {
+    let mut model = model(&[("un.known", "1")], &[("FILAMENTBOX_QUEUE__MAX_SIZE", "many")]);
+    model.go_to("Heater").press(&[Press::Enter, Press::Char(' '), Press::Char('s')]);
+    model.shows(&["Still to be mended: no daemon starts like this", "un.known", "queue.max_size"]);
+    assert!(model.selected().starts_with("Save 1 change"), "{}", model.selected());
+    model.go_to("queue.max_size").press(&[Press::Enter]);
+    model.shows(&["New value", "set by FILAMENTBOX_QUEUE__MAX_SIZE in the environment", "mended there"]);
+    model.press(&[Press::Esc]);
+    model.go_to("un.known").press(&[Press::Enter]);
+    model.shows(&["Remove it"]);
+    model.press(&[Press::Esc]);
+    assert!(matches!(model.press(&[Press::Char('s')]), Effect::Commit(changes) if changes.len() == 1));
 }
 
 #[test]

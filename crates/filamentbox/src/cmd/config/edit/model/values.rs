@@ -6,7 +6,7 @@ use filamentbox_core::config::{ConfigError, KeySpec, Registry, Setting, Source, 
 use zeroize::Zeroizing;
 
 use super::super::super::MASK;
-use crate::settings::{Change, Survey};
+use crate::settings::{Change, Survey, new_problems};
 
 /// What everything would be if the store held these texts.
 pub(in super::super) type Look = Box<dyn Fn(&[(String, String)]) -> Survey>;
@@ -18,14 +18,16 @@ pub(in super::super) struct Values {
     stored: Vec<(String, String)>,
     /// Nothing instead of a text takes the key out of the store.
     pending: BTreeMap<String, Option<Zeroizing<String>>>,
-    /// With the pending changes.
+    /// Without the pending changes.
+    before: Survey,
+    /// With them.
     pub(in super::super) now: Survey,
 }
 
 impl Values {
     pub(in super::super) fn new(registry: Registry, stored: Vec<(String, String)>, look: Look) -> Self {
-        let now = look(&stored);
-        Self { registry, look, stored, pending: BTreeMap::new(), now }
+        let (before, now) = (look(&stored), look(&stored));
+        Self { registry, look, stored, pending: BTreeMap::new(), before, now }
     }
 
     /// What was read from the store.
@@ -43,6 +45,12 @@ impl Values {
             Some(pending) => pending.as_ref().map(|text| text.as_str()),
             None => self.stored(key),
         }
+    }
+
+    /// Whether anything that begins so would be in the store.
+    pub(in super::super) fn has_own(&self, prefix: &str) -> bool {
+        let mut keys = self.stored.iter().map(|(key, _)| key.as_str()).chain(self.changed());
+        keys.any(|key| key.starts_with(prefix) && self.own(key).is_some())
     }
 
     pub(in super::super) fn is_pending(&self, key: &str) -> bool {
@@ -146,6 +154,7 @@ impl Values {
     /// The store was read again: changes that it has by now are no changes any more.
     pub(in super::super) fn reread(&mut self, stored: Vec<(String, String)>) {
         self.stored = stored;
+        self.before = (self.look)(&self.stored);
         let pending = std::mem::take(&mut self.pending);
         let differs = |(key, text): &(String, Option<Zeroizing<String>>)| {
             self.stored(key) != text.as_ref().map(|text| text.as_str())
@@ -187,6 +196,11 @@ impl Values {
         let (old, new) = (shown(self.stored(key)), shown(self.own(key)));
         let is_changed_secret = self.is_secret(key) && old == new;
         (old, if is_changed_secret { format!("{new} (another one)") } else { new })
+    }
+
+    /// What keeps the changes from being saved: problems that they bring, or do not mend although they are about them.
+    pub(in super::super) fn obstacles(&self) -> Vec<ConfigError> {
+        new_problems(&self.before, &self.now, &self.changes())
     }
 
     /// The keys whose text in the store is not allowed, or that nobody knows: with what is wrong.

@@ -1,5 +1,7 @@
 //! What would be saved, what is wrong with it, and saving.
 
+use filamentbox_core::config::ConfigError;
+
 use super::super::model::{Effect, Item, List, Model, Next, Press, Values, changes};
 use super::super::page::{Page, Row, Tone};
 use super::section::about;
@@ -21,7 +23,7 @@ enum Target {
 impl Review {
     pub(in super::super) fn new(values: &Values) -> Self {
         let mut list = List::default();
-        if values.now.problems.is_empty() {
+        if values.obstacles().is_empty() {
             list.select(&Self::items(values), |target| *target == Target::Save);
         }
         Self { list }
@@ -29,22 +31,28 @@ impl Review {
 
     fn items(values: &Values) -> Vec<Item<Target>> {
         let mut items = Vec::new();
-        if !values.now.problems.is_empty() {
-            items.push(Item::inert(Row::heading("Must be mended first (Enter goes there)").tone(Tone::Warn)));
-        }
-        for problem in &values.now.problems {
-            for key in problem.key.split(", ") {
-                let row = Row::new(key, values.shown(key)).note("PROBLEM").tone(Tone::Warn);
-                items.push(Item::new(row, Target::Problem(key.to_owned(), problem.problem.clone())));
+        let obstacles = values.obstacles();
+        let problems = |items: &mut Vec<Item<Target>>, heading: &str, problems: &[&ConfigError]| {
+            if !problems.is_empty() {
+                items.push(Item::inert(Row::heading(heading)));
             }
-        }
+            for problem in problems {
+                for key in problem.key.split(", ") {
+                    let row = Row::new(key, values.shown(key)).note("PROBLEM").tone(Tone::Warn);
+                    items.push(Item::new(row, Target::Problem(key.to_owned(), problem.problem.clone())));
+                }
+            }
+        };
+        problems(&mut items, "Must be mended first (Enter goes there)", &obstacles.iter().collect::<Vec<_>>());
         items.push(Item::inert(Row::heading("Changes")));
         for key in values.changed() {
             let (old, new) = values.old_and_new(key);
             items.push(Item::new(Row::new(key, format!("{old} -> {new}")), Target::Changed(key.to_owned())));
         }
+        let others: Vec<&ConfigError> = values.now.problems.iter().filter(|other| !obstacles.contains(other)).collect();
+        problems(&mut items, "Still to be mended: no daemon starts like this", &others);
         items.push(Item::inert(Row::default()));
-        let save = if values.now.problems.is_empty() { Tone::Good } else { Tone::Dim };
+        let save = if obstacles.is_empty() { Tone::Good } else { Tone::Dim };
         items.push(Item::new(Row::new(format!("Save {}", changes(values.count())), "").tone(save), Target::Save));
         items.push(Item::new(Row::new("Discard them", ""), Target::Discard));
         items
@@ -120,8 +128,7 @@ impl Review {
     }
 
     fn save(&mut self, model: &mut Model) -> Next {
-        let problems = model.values.now.problems.len();
-        if problems > 0 {
+        if !model.values.obstacles().is_empty() {
             self.list = List::default();
             let text = "Not saved: the settings do not fit together yet. Mend what stands first in the list.";
             model.message = Some((Tone::Warn, text.to_owned()));

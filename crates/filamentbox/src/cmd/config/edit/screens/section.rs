@@ -119,7 +119,15 @@ impl SectionScreen {
         let is_missing = |target: &Target| matches!(target, Target::Key(spec) if values.is_missing(spec));
         let was_required = values.registry.find(key).is_some_and(|spec| spec.required);
         if key == "database.type" {
-            self.list.select(&items, |target| matches!(target, Target::Key(spec) if spec.key.split('.').count() > 2));
+            // To the first of a database that was not there before.
+            let is_new = |target: &Target| match target {
+                Target::Key(spec) => spec
+                    .key
+                    .rsplit_once('.')
+                    .is_some_and(|(group, _)| group.contains('.') && !values.has_own(&format!("{group}."))),
+                _ => false,
+            };
+            self.list.select(&items, is_new);
         } else if items.iter().any(|item| item.target.as_ref().is_some_and(is_missing)) {
             self.list.select(&items, is_missing);
         } else if was_required {
@@ -162,8 +170,16 @@ fn family_row(values: &Values, spec: &KeySpec, name: &str) -> Row {
 /// All about a key.
 pub(super) fn about(values: &Values, spec: &KeySpec, key: &str) -> Vec<String> {
     let is_about_it = |problem: &&ConfigError| problem.key.split(", ").any(|named| named == key);
-    let mut about: Vec<String> =
-        values.problems().filter(is_about_it).map(|problem| format!("! {}", problem.problem)).collect();
+    let mut about: Vec<String> = if values.is_missing(spec) {
+        vec!["! Required, and still empty.".to_owned()]
+    } else {
+        values.problems().filter(is_about_it).map(|problem| format!("! {}", problem.problem)).collect()
+    };
+    let elsewhere = |(source, problem): &&(Source, ConfigError)| *source != Source::Store && problem.key == key;
+    let elsewhere = values.now.refused.iter().filter(elsewhere);
+    about.extend(
+        elsewhere.map(|(source, _)| format!("! It is set by {}, and is mended there.", where_set(*source, key))),
+    );
     if let Some(source) = values.overruled_by(key) {
         let own = values.own(key).map_or(String::new(), |text| format!(" Saved here: {}.", values.as_shown(key, text)));
         about.push(format!(
@@ -176,12 +192,13 @@ pub(super) fn about(values: &Values, spec: &KeySpec, key: &str) -> Vec<String> {
     about.push(format!("Allowed: {}", spec.allowed()));
     if !spec.is_family() {
         let default = if spec.default.is_empty() { "(empty)".to_owned() } else { values.as_shown(key, spec.default) };
-        let source = match values.setting(key).map_or(Source::Default, |setting| setting.source) {
-            _ if values.is_pending(key) => "not saved yet".to_owned(),
-            Source::Store => "saved".to_owned(),
-            source => source.to_string(),
+        let now = match values.setting(key).map_or(Source::Default, |setting| setting.source) {
+            _ if values.is_pending(key) => String::new(),
+            Source::Default => ". Now: the default".to_owned(),
+            Source::Store => format!(". Now: {} (saved)", values.shown(key)),
+            source => format!(". Now: {} ({source})", values.shown(key)),
         };
-        about.push(format!("Default: {default}. Now: {} ({source})", values.shown(key)));
+        about.push(format!("Default: {default}{now}"));
     }
     if values.is_pending(key) {
         let (old, new) = values.old_and_new(key);
