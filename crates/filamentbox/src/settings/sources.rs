@@ -51,6 +51,8 @@ pub struct Sources {
     variables: Vec<Variable>,
     store: Option<Store>,
     vault: Option<VaultLayer>,
+    /// Whether this process keeps what Vault says in the store.
+    may_keep: bool,
 }
 
 impl Sources {
@@ -64,16 +66,16 @@ impl Sources {
         simulate: bool,
         variables: Vec<Variable>,
     ) -> Result<Self, SettingsError> {
-        let is_online = access != Access::Offline;
+        let (is_online, may_keep) = (access != Access::Offline, access == Access::Create);
         let vault = VaultLayer::open(&variables, crash_log_dir().as_deref(), places.store_dir(), is_online)?;
-        let mut sources = Self { registry: registry(), places, simulate, variables, store: None, vault };
+        let mut sources = Self { registry: registry(), places, simulate, variables, store: None, vault, may_keep };
         let is_there = sources.places.store.exists();
         if is_there || access == Access::Create {
             let key = sources.key(is_there)?;
             sources.store = Some(Store::open(&sources.places.store, &key, !is_there)?);
         }
         if let Some(vault) = &mut sources.vault {
-            vault.read::<SettingsError>(sources.store.as_ref(), access == Access::Create)?;
+            vault.read::<SettingsError>(sources.store.as_ref())?;
         }
         Ok(sources)
     }
@@ -123,7 +125,11 @@ impl Sources {
     /// [`SettingsError`].
     pub fn load(&self) -> Result<Loaded, SettingsError> {
         let stored = self.store.as_ref().map_or(Ok(Vec::new()), Store::values)?;
-        self.check(&stored)
+        let mut loaded = self.check(&stored)?;
+        if let Err(problem) = self.keep_vault() {
+            loaded.warnings.push(format!("the settings from Vault cannot be kept for a start without it: {problem}"));
+        }
+        Ok(loaded)
     }
 
     /// Makes `changes` in the store, if everything is allowed together with them; `who` stands in the audit.
@@ -151,13 +157,18 @@ impl Sources {
         self.vault.as_mut().and_then(VaultLayer::watch)
     }
 
-    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused.
-    ///
-    /// # Errors
-    /// When they cannot be kept for a start without Vault.
-    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> Result<(), SettingsError> {
-        let kept = self.vault.as_mut().map_or(Ok(()), |vault| vault.set(values, self.store.as_ref()));
-        Ok(kept?)
+    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused. Whether
+    /// they are others than before.
+    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> bool {
+        self.vault.as_mut().is_some_and(|vault| vault.set(values))
+    }
+
+    /// What Vault says was accepted: a start without Vault goes by it.
+    fn keep_vault(&self) -> Result<(), StoreError> {
+        match (&self.vault, &self.store) {
+            (Some(vault), Some(store)) if self.may_keep => vault.keep_values(store),
+            _ => Ok(()),
+        }
     }
 
     fn check(&self, stored: &[(String, String)]) -> Result<Loaded, SettingsError> {

@@ -3,15 +3,20 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use filamentbox_core::time::Monotonic;
+
 use super::{Vault, VaultError};
+use crate::runtime::clock::boottime;
 
 /// Longest pause between two questions during an outage.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Settings that are the same are told again after so long, so that their age is known after a restart without Vault.
+const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a daemon has to know.
 #[derive(Debug)]
 pub enum News {
-    /// The settings are others now. Whether they are allowed has not been looked at.
+    /// The settings: when they have changed, and once a day. Whether they are allowed has not been looked at.
     Values(Vec<(String, String)>),
     /// Vault has stopped answering, or refuses; said once. The settings stay as they are.
     Lost(VaultError),
@@ -23,13 +28,14 @@ pub enum News {
 pub struct Watch {
     vault: Vault,
     values: Vec<(String, String)>,
+    told: Monotonic,
     failures: u32,
 }
 
 impl Watch {
     /// `values` are those in force; `is_lost`: that Vault does not answer has been said already.
     pub(super) fn new(vault: Vault, values: Vec<(String, String)>, is_lost: bool) -> Self {
-        Self { vault, values, failures: u32::from(is_lost) }
+        Self { vault, values, told: boottime(), failures: u32::from(is_lost) }
     }
 
     /// Asks until nobody is left who can send to `asked`, and tells what is new. Each message in it is a wish to ask now.
@@ -47,7 +53,8 @@ impl Watch {
         let kept_alive = self.vault.keep_alive();
         let mut news = Vec::new();
         let outcome = self.vault.read_values().and_then(|values| {
-            if values != self.values {
+            if values != self.values || boottime().since(self.told) >= AGAIN {
+                self.told = boottime();
                 self.values.clone_from(&values);
                 news.push(News::Values(values));
             }
