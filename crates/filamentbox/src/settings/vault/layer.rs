@@ -159,7 +159,10 @@ impl VaultLayer {
             (VaultError::NotAsked, kept) => self.values = kept.map(|kept| kept.settings).unwrap_or_default(),
             (problem, Some(Cached { at_s, settings })) => {
                 let since = when(at_s);
-                self.notices.push(format!("{problem}; the settings from Vault are those kept on {since}"));
+                let words = format!("the settings from Vault are those kept on {since}");
+                let problem = problem.to_string();
+                let is_said = self.notices.iter().any(|notice| notice.starts_with(&problem));
+                self.notices.push(if is_said { words } else { format!("{problem}; {words}") });
                 self.values = settings;
             }
             // A policy for the key alone is a way to use Vault.

@@ -1,5 +1,6 @@
 //! Vault beside a running daemon, on a thread of its own: keeps the token alive and says when the settings have changed.
 
+use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -14,7 +15,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(300);
 const AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a daemon has to know.
-#[derive(Debug)]
 pub enum News {
     /// The settings: when they have changed, and once a day. Whether they are allowed has not been looked at.
     Values(Vec<(String, String)>),
@@ -22,6 +22,17 @@ pub enum News {
     Lost(VaultError),
     /// It answers again.
     Back,
+}
+
+/// Without the settings: there are passwords among them.
+impl fmt::Debug for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Values(values) => write!(f, "Values({} settings)", values.len()),
+            Self::Lost(problem) => write!(f, "Lost({problem:?})"),
+            Self::Back => f.write_str("Back"),
+        }
+    }
 }
 
 /// Asks again and again.
