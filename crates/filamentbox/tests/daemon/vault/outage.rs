@@ -50,6 +50,21 @@ fn a_restart_without_vault_takes_what_was_kept() {
 }
 
 #[test]
+fn what_is_refused_is_not_kept() {
+    let Some(mut bao) = BaoServer::start() else { return };
+    bao.put("filamentbox/config", &json!({"sensor.type": "dht22"}));
+    let (home, url) = (Home::new(), bao.url());
+    let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
+    home.load(Access::Create, &set).expect("a start");
+    bao.put("filamentbox/config", &json!({"sensor.type": "crystal ball"}));
+    let Err(SettingsError::Refused(problems)) = home.load(Access::Create, &set) else { panic!("accepted") };
+    assert_words(&problems[0], &["sensor.type", "it is set in Vault"]);
+    bao.kill();
+    let loaded = home.load(Access::Create, &set).expect("the last good ones");
+    assert_eq!(loaded.settings.text("sensor.type"), "dht22");
+}
+
+#[test]
 fn a_first_start_without_vault_makes_nothing_up() {
     let Some(mut bao) = BaoServer::start() else { return };
     bao.kill();
