@@ -1,9 +1,13 @@
 //! Where settings come from: the environment over Vault over the encrypted store over what `--simulate` implies over the defaults.
 
 mod environment;
+mod files;
 mod key;
+mod lock;
 mod places;
 pub mod reference;
+mod rotation;
+mod rows;
 mod sources;
 mod store;
 pub mod vault;
@@ -16,8 +20,8 @@ use crate::{alerts, sinks};
 pub use environment::Variable;
 pub use key::{Key, KeyError, KeySource};
 pub use places::Places;
-pub use sources::{Access, SettingsError, Sources};
-pub use store::{Change, Store, StoreError};
+pub use sources::{Access, Located, SettingsError, Sources};
+pub use store::{Audited, Change, Store, StoreError};
 
 /// What `--simulate` means, whatever else is set: a simulated sensor, and with it simulated outputs.
 const SIMULATE: &[(&str, &str)] = &[("sensor.type", "simulated")];
