@@ -24,6 +24,7 @@ const ANSWER_MAX: usize = 2 << 20;
 const CA_VARIABLE: &str = "VAULT_CACERT";
 
 /// Vault at one address and namespace.
+#[derive(Clone)]
 pub(super) struct Api {
     client: Client,
     base: Url,

@@ -70,7 +70,7 @@ pub enum VaultError {
     },
     /// The wrapped secret id is for the daemon.
     #[error(
-        "the secret id in VAULT_SECRET_ID_WRAPPED can be unwrapped once only, and that is for the daemon, as the owner of the data folder: start it first"
+        "the secret id in VAULT_SECRET_ID_WRAPPED can be unwrapped once only, and that is for the daemon, as the owner of the data folder, on a machine with a RAM disk at /dev/shm: start it first"
     )]
     UnwrapByDaemon,
     /// What was asked for is not there.

@@ -66,7 +66,6 @@ fn changes_and_refusals_are_told_once() {
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
     let mut sources = home.open(Access::Create, &set).expect("a start");
     let mut watch = sources.watch_vault().expect("Vault is named");
-    assert!(sources.watch_vault().is_none());
     assert!(watch.refresh().is_empty());
     let normal = watch.pause();
 
