@@ -14,7 +14,7 @@ fn a_restart_without_vault_takes_what_was_kept() {
     bao.put("filamentbox/config", &json!({"sensor.type": "dht22"}));
     let (home, url) = (Home::new(), bao.url());
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
-    let mut sources = home.open(Access::Create, &set).expect("a start");
+    let sources = home.open(Access::Create, &set).expect("a start");
     let mut watch = sources.watch_vault().expect("Vault is named");
     bao.kill();
     let news = watch.refresh();
