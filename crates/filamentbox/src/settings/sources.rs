@@ -94,6 +94,8 @@ pub struct Sources {
     variables: Vec<Variable>,
     store: RefCell<Option<Store>>,
     vault: RefCell<Option<VaultLayer>>,
+    /// Whether this process keeps what Vault says in the store.
+    may_keep: bool,
 }
 
 impl Sources {
@@ -107,7 +109,7 @@ impl Sources {
         simulate: bool,
         variables: Vec<Variable>,
     ) -> Result<Self, SettingsError> {
-        let sources = Self::closed(places, access != Access::Offline, simulate, variables)?;
+        let sources = Self::closed(places, access, simulate, variables)?;
         if access == Access::Create {
             let _lock = sources.write()?;
             sources.store.borrow().as_ref().map_or(Ok(()), Store::check)?;
@@ -115,20 +117,16 @@ impl Sources {
         // Not under the lock that keeps readers away: the answer may take a while.
         let _lock = sources.read()?;
         if let Some(vault) = sources.vault.borrow_mut().as_mut() {
-            vault.read::<SettingsError>(sources.store.borrow().as_ref(), access == Access::Create)?;
+            vault.read::<SettingsError>(sources.store.borrow().as_ref())?;
         }
         Ok(sources)
     }
 
-    fn closed(
-        places: Places,
-        is_online: bool,
-        simulate: bool,
-        variables: Vec<Variable>,
-    ) -> Result<Self, SettingsError> {
+    fn closed(places: Places, access: Access, simulate: bool, variables: Vec<Variable>) -> Result<Self, SettingsError> {
+        let (is_online, may_keep) = (access != Access::Offline, access == Access::Create);
         let vault = VaultLayer::open(&variables, crash_log_dir().as_deref(), places.store_dir(), is_online)?;
         let (store, vault) = (RefCell::new(None), RefCell::new(vault));
-        Ok(Self { registry: registry(), places, simulate, variables, store, vault })
+        Ok(Self { registry: registry(), places, simulate, variables, store, vault, may_keep })
     }
 
     /// What holds now.
@@ -136,9 +134,14 @@ impl Sources {
     /// # Errors
     /// [`SettingsError`].
     pub fn load(&self) -> Result<Loaded, SettingsError> {
-        let mut loaded = self.check(&self.stored()?)?;
+        let _lock = self.read()?;
+        let stored = self.store.borrow().as_ref().map_or(Ok(Vec::new()), Store::values)?;
+        let mut loaded = self.check(&stored)?;
         if self.store.borrow().as_ref().is_some_and(|store| store.key().source == KeySource::Default) {
             loaded.warnings.push(DEFAULT_KEY_WARNING.to_owned());
+        }
+        if let Err(problem) = self.keep_vault() {
+            loaded.warnings.push(format!("the settings from Vault cannot be kept for a start without it: {problem}"));
         }
         Ok(loaded)
     }
@@ -226,7 +229,7 @@ impl Sources {
     /// [`SettingsError::HasKey`] where there is a key or a store already, and when it cannot be made.
     pub fn generate_key(places: Places, variables: Vec<Variable>) -> Result<KeySource, SettingsError> {
         DataFolder::make(places.store_dir())?;
-        let sources = Self::closed(places, true, false, variables)?;
+        let sources = Self::closed(places, Access::Existing, false, variables)?;
         let _lock = Lock::exclusive(&sources.places.lock_file()).map_err(|reason| sources.unusable(reason))?;
         let is_there = sources.places.store_id().map_err(|reason| sources.unusable(reason))?.is_some();
         if is_there {
@@ -249,7 +252,7 @@ impl Sources {
     /// # Errors
     /// When there is a key that cannot be used, or the folder cannot be looked into.
     pub fn locate(places: Places, variables: Vec<Variable>) -> Result<Located, SettingsError> {
-        let sources = Self::closed(places, true, false, variables)?;
+        let sources = Self::closed(places, Access::Existing, false, variables)?;
         let _lock = Lock::shared(&sources.places.lock_file()).map_err(|reason| sources.unusable(reason))?;
         let is_there = sources.places.store_id().map_err(|reason| sources.unusable(reason))?.is_some();
         let (key, opens) = match sources.open_store() {
@@ -268,21 +271,23 @@ impl Sources {
         self.vault.borrow().as_ref().map_or_else(Vec::new, |vault| vault.notices().to_vec())
     }
 
-    /// What asks Vault from now on, for a thread of its own beside a running daemon; `None` where there is no Vault, and from the second
-    /// time on.
-    pub fn watch_vault(&mut self) -> Option<Watch> {
-        self.vault.get_mut().as_mut().and_then(VaultLayer::watch)
+    /// What asks Vault from now on, for a thread of its own beside a running daemon; `None` where there is no Vault.
+    pub fn watch_vault(&self) -> Option<Watch> {
+        self.vault.borrow().as_ref().map(VaultLayer::watch)
     }
 
-    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused.
-    ///
-    /// # Errors
-    /// When they cannot be kept for a start without Vault.
-    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> Result<(), SettingsError> {
-        let _lock = self.read()?;
-        let store = self.store.borrow();
-        let kept = self.vault.borrow_mut().as_mut().map_or(Ok(()), |vault| vault.set(values, store.as_ref()));
-        Ok(kept?)
+    /// Vault's settings are these now, as the [`Watch`] said: [`Self::load`] takes them from here on, also when they are refused. Whether
+    /// they are others than before.
+    pub fn set_vault(&mut self, values: Vec<(String, String)>) -> bool {
+        self.vault.get_mut().as_mut().is_some_and(|vault| vault.set(values))
+    }
+
+    /// What Vault says was accepted: a start without Vault goes by it.
+    fn keep_vault(&self) -> Result<(), StoreError> {
+        match (self.vault.borrow().as_ref(), self.store.borrow().as_ref()) {
+            (Some(vault), Some(store)) if self.may_keep => vault.keep_values(store),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the lock for reading, and opens the store if it is new.
@@ -295,12 +300,14 @@ impl Sources {
     /// Takes the lock for changing, finishes what was broken off, and opens the store; makes it where there is none.
     fn write(&self) -> Result<Lock, SettingsError> {
         DataFolder::make(self.places.store_dir())?;
-        let lock = Lock::exclusive(&self.places.lock_file()).map_err(|reason| match reason.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                StoreError::ReadOnly { path: self.places.store.clone() }
-            }
-            _ => self.unusable(reason),
-        })?;
+        let may_write = rustix::fs::accessat(
+            rustix::fs::CWD,
+            self.places.store_dir(),
+            rustix::fs::Access::WRITE_OK,
+            rustix::fs::AtFlags::EACCESS,
+        );
+        may_write.map_err(|_| StoreError::ReadOnly { path: self.places.store.clone() })?;
+        let lock = Lock::exclusive(&self.places.lock_file()).map_err(|reason| self.unusable(reason))?;
         self.follow()?;
         match self.settle() {
             // Until Vault has the new key, it stays beside the store.
@@ -397,25 +404,38 @@ impl Sources {
     }
 
     /// Finishes or takes back what was broken off, so that only the store and its key are left. The caller holds the lock for writing.
+    ///
+    /// A key is removed only where another one is known to open the store.
     fn settle(&self) -> Result<(), SettingsError> {
         rotation::remove_copy(&self.places)?;
         let (new, path) = (self.places.new_key_file(), self.places.key_file());
         let unusable = |reason| KeyError::Unusable { path: new.clone(), reason };
+        let pending = match Key::read(&new) {
+            Ok(None) => return Ok(()),
+            Ok(pending) => pending,
+            // Half a key, of a rotation that did not come further.
+            Err(KeyError::NoKey { .. }) => None,
+            Err(problem) => return Err(problem.into()),
+        };
         let store = self.store.borrow();
-        match store.as_ref().filter(|store| rotation::is_new_key_of(&self.places, store)) {
-            None => files::remove(&new).map_err(unusable)?,
-            Some(store) => {
-                let mut vault = self.vault.borrow_mut();
-                // Only Vault itself can say whether the key is there.
-                let is_in_vault = vault.as_mut().map_or(Ok(None), VaultLayer::key)?.is_some();
-                match vault.as_mut().filter(|_| is_in_vault) {
-                    Some(vault) => {
-                        vault.replace_key(&store.key().secret())?;
-                        files::remove(&new).map_err(unusable)?;
-                    }
-                    None => files::replace(&new, &path).map_err(unusable)?,
-                }
+        let Some(store) = store.as_ref() else { return Ok(files::remove(&new).map_err(unusable)?) };
+        let opens = |key: &Option<Key>| key.as_ref().is_some_and(|key| key.reveal() == store.key().reveal());
+        // Not by the place from which the store's key was read: another process may have finished that rotation, and begun the next.
+        if !opens(&pending) {
+            if !opens(&self.find_key(true)?) {
+                return Err(SettingsError::NoKey(self.places.clone()));
             }
+            return Ok(files::remove(&new).map_err(unusable)?);
+        }
+        let mut vault = self.vault.borrow_mut();
+        // Only Vault itself can say whether the key is there.
+        let is_in_vault = vault.as_mut().map_or(Ok(None), VaultLayer::key)?.is_some();
+        match vault.as_mut().filter(|_| is_in_vault) {
+            Some(vault) => {
+                vault.replace_key(&store.key().secret())?;
+                files::remove(&new).map_err(unusable)?;
+            }
+            None => files::replace(&new, &path).map_err(unusable)?,
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use reqwest::{Client, Method, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,7 @@ const ANSWER_MAX: usize = 2 << 20;
 const CA_VARIABLE: &str = "VAULT_CACERT";
 
 /// Vault at one address and namespace.
+#[derive(Clone)]
 pub(super) struct Api {
     client: Client,
     base: Url,
@@ -255,7 +257,10 @@ impl Api {
         let url = self.base.join(path).map_err(|error| self.unreachable(&error.to_string()))?;
         let mut request = self.client.request(method, url).header("X-Vault-Request", "true");
         if let Some(token) = token {
-            request = request.header("X-Vault-Token", token.expose());
+            let value = HeaderValue::from_str(token.expose());
+            let mut value = value.map_err(|_| self.unreachable("the token has characters that no token has"))?;
+            value.set_sensitive(true);
+            request = request.header("X-Vault-Token", value);
         }
         if let Some(namespace) = &self.namespace {
             request = request.header("X-Vault-Namespace", namespace);

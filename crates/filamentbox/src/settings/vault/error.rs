@@ -40,6 +40,16 @@ pub enum VaultError {
         /// Its address.
         server: String,
     },
+    /// The token still opens doors, but not for long.
+    #[error(
+        "the token for Vault at {server} cannot be renewed and ends in {left_s} s: make a periodic one (bao token create -policy=filamentbox -period=768h) for VAULT_TOKEN, or use AppRole (VAULT_ROLE_ID and VAULT_SECRET_ID)"
+    )]
+    TokenEnds {
+        /// Its address.
+        server: String,
+        /// Seconds of life.
+        left_s: u64,
+    },
     /// AppRole's login was refused.
     #[error(
         "Vault at {server} refuses the login by AppRole ({reason}): check VAULT_ROLE_ID, and make a new secret id for VAULT_SECRET_ID (bao write -f auth/approle/role/ROLE/secret-id; it may have expired or have been used as often as it allows)"
@@ -60,7 +70,7 @@ pub enum VaultError {
     },
     /// The wrapped secret id is for the daemon.
     #[error(
-        "the secret id in VAULT_SECRET_ID_WRAPPED can be unwrapped once only, and that is for the daemon, as the owner of the data folder: start it first"
+        "the secret id in VAULT_SECRET_ID_WRAPPED can be unwrapped once only, and that is for the daemon, as the owner of the data folder, on a machine with a RAM disk at /dev/shm: start it first"
     )]
     UnwrapByDaemon,
     /// What was asked for is not there.

@@ -16,6 +16,7 @@ use crate::journal::ram;
 const EXTENSION: &str = "vault";
 
 /// The file.
+#[derive(Clone)]
 pub(super) struct Kept {
     path: Option<PathBuf>,
     may_write: bool,
@@ -41,6 +42,11 @@ impl Kept {
         Self { path: place.map(|place| place.file(EXTENSION)), may_write }
     }
 
+    /// For who keeps nothing.
+    pub(super) fn nowhere() -> Self {
+        Self { path: None, may_write: false }
+    }
+
     /// Whether anything can be kept.
     pub(super) fn may_write(&self) -> bool {
         self.may_write && self.path.is_some()
@@ -51,12 +57,15 @@ impl Kept {
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Keeps `content`, unless it is kept already.
-    pub(super) fn write(&self, content: &Content) -> std::io::Result<()> {
+    /// Changes what is kept.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Content)) -> std::io::Result<()> {
         let Some(path) = self.path.as_ref().filter(|_| self.may_write) else {
             return Err(std::io::Error::other("there is no RAM disk, or the folder is another user's"));
         };
-        if *content == self.read() {
+        let before = self.read();
+        let mut content = before.clone();
+        change(&mut content);
+        if content == before {
             return Ok(());
         }
         let text = |secret: &Option<Secret>| secret.as_ref().map_or(Value::Null, |secret| secret.expose().into());
@@ -82,7 +91,7 @@ mod tests {
         let kept = Kept::new(Some(disk.path()), folder.path());
         assert!(kept.may_write() && kept.read() == Content::default());
         let content = Content { key: Some(Secret::from("k".to_owned())), ..Content::default() };
-        kept.write(&content).expect("kept");
+        kept.update(|kept| kept.key.clone_from(&content.key)).expect("kept");
         assert!(kept.read() == content);
         let path = kept.path.as_ref().expect("a path");
         assert_eq!(std::fs::metadata(path).expect("a file").permissions().mode() & 0o777, 0o600);
@@ -94,7 +103,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", path).expect("a link");
         assert!(kept.read() == Content::default());
 
-        assert!(!Kept::new(None, folder.path()).may_write());
+        assert!(!Kept::new(None, folder.path()).may_write() && !Kept::nowhere().may_write());
         assert!(!Kept::new(Some(Path::new("/proc")), folder.path()).may_write(), "that is no tmpfs");
         assert!(!Kept::new(Some(disk.path()), Path::new("/nowhere")).may_write());
     }

@@ -1,28 +1,34 @@
 //! What a start and a command do with Vault: ask it, keep what it says, and go on with what was kept when it does not answer.
 
 use std::path::Path;
+use std::time::Duration;
 
+use filamentbox_core::time::Monotonic;
 use jiff::Timestamp;
 
 use super::super::environment::Variable;
 use super::super::store::{Store, StoreError};
 use super::cache::{self, Cached};
-use super::kept::{Content, Kept};
+use super::kept::Kept;
 use super::{MOUNT, Secret, VALUES_PATH, Vault, VaultConfig, VaultError, Watch};
+use crate::runtime::clock::boottime;
+
+/// So long an outage is believed to last.
+const DOWN: Duration = Duration::from_secs(15);
 
 /// Vault among the places that settings come from.
 pub(in super::super) struct VaultLayer {
-    /// Gone to the [`Watch`] once there is one.
-    vault: Option<Vault>,
+    vault: Vault,
     kept: Kept,
-    content: Content,
     /// Whether anything may be asked over the network.
     is_online: bool,
-    /// Why it was given up, so that it is waited for once only.
-    down: Option<VaultError>,
+    /// Why it was given up, and when, so that one start or command waits for it once only.
+    down: Option<(VaultError, Monotonic)>,
     /// It has served the store's key.
     has_served_key: bool,
     values: Vec<(String, String)>,
+    /// They are Vault's own words, and not what was kept of them.
+    is_fresh: bool,
     notices: Vec<String>,
 }
 
@@ -40,10 +46,9 @@ impl VaultLayer {
         let Some(config) = VaultConfig::from_variables(variables)? else { return Ok(None) };
         let notices = config.notice().into_iter().collect();
         let kept = Kept::new(ram_disk, folder);
-        let content = kept.read();
-        let vault = Some(Vault::open(config)?);
-        let (down, values) = (None, Vec::new());
-        Ok(Some(Self { vault, kept, content, is_online, down, has_served_key: false, values, notices }))
+        let vault = Vault::open_with(config, kept.clone())?;
+        let (down, values, is_fresh) = (None, Vec::new(), false);
+        Ok(Some(Self { vault, kept, is_online, down, has_served_key: false, values, is_fresh, notices }))
     }
 
     /// The settings that are in force from here.
@@ -69,7 +74,7 @@ impl VaultLayer {
         let key = match self.ask(Vault::read_key) {
             Ok(key) => key,
             Err(problem) => {
-                let Some(key) = self.content.key.clone() else { return Err(problem) };
+                let Some(key) = self.kept.read().key else { return Err(problem) };
                 if problem != VaultError::NotAsked {
                     self.notices.push(format!("{problem}; the key is the one that Vault gave before, kept in memory until this machine is switched off"));
                 }
@@ -103,49 +108,50 @@ impl VaultLayer {
         Ok(())
     }
 
-    /// Reads the settings, or takes those that `store` keeps of the last time. `may_keep`: what was read is kept there.
+    /// Reads the settings, or takes those that `store` keeps of the last time.
     ///
     /// # Errors
     /// [`VaultError`] when neither is there, and the store's.
     pub(in super::super) fn read<E: From<VaultError> + From<StoreError>>(
         &mut self,
         store: Option<&Store>,
-        may_keep: bool,
     ) -> Result<(), E> {
         match self.ask(Vault::read_values) {
-            Ok(values) => self.values = values,
+            Ok(values) => {
+                self.values = values;
+                self.is_fresh = true;
+                Ok(())
+            }
             Err(problem) => {
-                let kept =
-                    store.map_or(Ok(None), |store| cache::read(store.connection()).map_err(|e| store.failed(e)))?;
-                return Ok(self.go_on_with(problem, kept)?);
+                let kept = store.map_or(Ok(None), |store| cache::read(store.connection()).map_err(|e| store.failed(e)));
+                Ok(self.go_on_with(problem, kept?)?)
             }
         }
-        match store.filter(|_| may_keep) {
-            Some(store) => Ok(cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))?),
-            None => Ok(()),
-        }
     }
 
-    /// The settings are these now, as a [`Watch`] has found out; `store` keeps them.
+    /// The settings are these now, as a [`Watch`] has found out. Whether they are others than before.
+    pub(in super::super) fn set(&mut self, values: Vec<(String, String)>) -> bool {
+        let before = std::mem::replace(&mut self.values, values);
+        self.is_fresh = true;
+        // What was said about the start holds no longer.
+        self.notices.clear();
+        before != self.values
+    }
+
+    /// Keeps the settings, which were accepted, in `store`.
     ///
     /// # Errors
-    /// The store's; they are in force all the same.
-    pub(in super::super) fn set(
-        &mut self,
-        values: Vec<(String, String)>,
-        store: Option<&Store>,
-    ) -> Result<(), StoreError> {
-        self.values = values;
-        store.map_or(Ok(()), |store| {
-            cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))
-        })
+    /// The store's.
+    pub(in super::super) fn keep_values(&self, store: &Store) -> Result<(), StoreError> {
+        if !self.is_fresh {
+            return Ok(());
+        }
+        cache::keep(store.connection(), &self.values).map_err(|reason| store.failed(reason))
     }
 
-    /// What asks from now on, beside a running daemon; `None` from the second time on.
-    pub(in super::super) fn watch(&mut self) -> Option<Watch> {
-        let vault = self.vault.take()?;
-        self.is_online = false;
-        Some(Watch::new(vault, self.values.clone(), self.down.is_some()))
+    /// What asks from now on, beside a running daemon.
+    pub(in super::super) fn watch(&self) -> Watch {
+        Watch::new(self.vault.fork(), self.values.clone(), self.down.is_some())
     }
 
     fn go_on_with(&mut self, problem: VaultError, kept: Option<Cached>) -> Result<(), VaultError> {
@@ -153,7 +159,10 @@ impl VaultLayer {
             (VaultError::NotAsked, kept) => self.values = kept.map(|kept| kept.settings).unwrap_or_default(),
             (problem, Some(Cached { at_s, settings })) => {
                 let since = when(at_s);
-                self.notices.push(format!("{problem}; the settings from Vault are those kept on {since}"));
+                let words = format!("the settings from Vault are those kept on {since}");
+                let problem = problem.to_string();
+                let is_said = self.notices.iter().any(|notice| notice.starts_with(&problem));
+                self.notices.push(if is_said { words } else { format!("{problem}; {words}") });
                 self.values = settings;
             }
             // A policy for the key alone is a way to use Vault.
@@ -165,59 +174,28 @@ impl VaultLayer {
         Ok(())
     }
 
-    /// Asks Vault; after an outage not again.
+    /// Asks Vault; after an outage not again at once.
     fn ask<T>(&mut self, question: impl FnOnce(&mut Vault) -> Result<T, VaultError>) -> Result<T, VaultError> {
         if !self.is_online {
             return Err(VaultError::NotAsked);
         }
-        if let Some(down) = &self.down {
+        if let Some((down, since)) = &self.down
+            && boottime().since(*since) < DOWN
+        {
             return Err(down.clone());
         }
-        let Some(mut vault) = self.vault.take() else { return Err(VaultError::NotAsked) };
-        let answer = self.unwrap_secret_id(&mut vault).and_then(|()| question(&mut vault));
-        self.vault = Some(vault);
-        if let Err(problem) = &answer
-            && problem.is_outage()
-        {
-            self.down = Some(problem.clone());
-        }
+        let answer = question(&mut self.vault);
+        self.down = answer.as_ref().err().filter(|problem| problem.is_outage()).map(|down| (down.clone(), boottime()));
         answer
     }
 
-    /// A wrapped secret id is unwrapped once, and kept until the machine is switched off.
-    fn unwrap_secret_id(&mut self, vault: &mut Vault) -> Result<(), VaultError> {
-        let Some(wrapping) = vault.wrapping().cloned() else { return Ok(()) };
-        let secret_id = match &self.content {
-            Content { wrapping: Some(known), secret_id: Some(secret_id), .. } if *known == wrapping => {
-                secret_id.clone()
-            }
-            _ if !self.kept.may_write() => return Err(VaultError::UnwrapByDaemon),
-            _ => {
-                let secret_id = vault.unwrap_secret_id(&wrapping)?;
-                self.content.wrapping = Some(wrapping);
-                self.content.secret_id = Some(secret_id.clone());
-                self.keep();
-                secret_id
-            }
-        };
-        vault.set_secret_id(secret_id);
-        Ok(())
-    }
-
-    fn keep_key(&mut self, key: Option<Secret>) {
-        if self.content.key != key {
-            self.content.key = key;
-            self.keep();
-        }
-    }
-
     /// A command of another user keeps nothing; that is no trouble.
-    fn keep(&mut self) {
+    fn keep_key(&mut self, key: Option<Secret>) {
         if self.kept.may_write()
-            && let Err(problem) = self.kept.write(&self.content)
+            && let Err(problem) = self.kept.update(|content| content.key = key)
         {
             self.notices.push(format!(
-                "what Vault said cannot be kept in memory ({problem}): a restart while Vault is down will not be possible"
+                "the key that Vault gave cannot be kept in memory ({problem}): a restart while Vault is down will not be possible"
             ));
         }
     }

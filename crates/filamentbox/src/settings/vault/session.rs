@@ -6,8 +6,10 @@ use filamentbox_core::time::Monotonic;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use tracing::warn;
 
 use super::api::{Api, Found, KvVersion, Lease, Written, policy_path};
+use super::kept::{Content, Kept};
 use super::variables::{SecretId, VaultConfig};
 use super::{KEY_FIELD, KEY_PATH, MOUNT, Secret, VALUES_PATH, VaultError, values};
 use crate::runtime::clock::boottime;
@@ -23,6 +25,7 @@ const REFRESH_MIN: Duration = Duration::from_secs(1);
 pub struct Vault {
     config: VaultConfig,
     api: Api,
+    kept: Kept,
     session: Option<Session>,
     version: Option<KvVersion>,
     /// The token of the variables was refused; the role is used.
@@ -52,8 +55,12 @@ impl Life {
         (!self.lease.is_zero()).then(|| (self.lease * 2 / 3).saturating_sub(boottime().since(self.since)))
     }
 
+    fn left(&self) -> Duration {
+        self.lease.saturating_sub(boottime().since(self.since))
+    }
+
     fn is_over(&self) -> bool {
-        !self.lease.is_zero() && boottime().since(self.since) >= self.lease
+        !self.lease.is_zero() && self.left().is_zero()
     }
 }
 
@@ -68,8 +75,19 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Variables`]: `VAULT_CACERT` cannot be used.
     pub fn open(config: VaultConfig) -> Result<Self, VaultError> {
+        Self::open_with(config, Kept::nowhere())
+    }
+
+    /// A client that may keep an unwrapped secret id.
+    pub(super) fn open_with(config: VaultConfig, kept: Kept) -> Result<Self, VaultError> {
         let api = Api::open(&config)?;
-        Ok(Self { config, api, session: None, version: None, is_token_refused: false })
+        Ok(Self { config, api, kept, session: None, version: None, is_token_refused: false })
+    }
+
+    /// Another client, which has to log in for itself.
+    pub(super) fn fork(&self) -> Self {
+        let (config, api, kept) = (self.config.clone(), self.api.clone(), self.kept.clone());
+        Self { config, api, kept, session: None, version: None, is_token_refused: false }
     }
 
     /// Scheme, host and port.
@@ -143,26 +161,6 @@ impl Vault {
         })
     }
 
-    /// The wrapping token that holds the role's secret id, as long as it does.
-    pub(super) fn wrapping(&self) -> Option<&Secret> {
-        match &self.config.role.as_ref()?.secret_id {
-            SecretId::Wrapped(wrapping) => Some(wrapping),
-            SecretId::Plain(_) => None,
-        }
-    }
-
-    /// The secret id inside `wrapping`, which is spent by this.
-    pub(super) fn unwrap_secret_id(&mut self, wrapping: &Secret) -> Result<Secret, VaultError> {
-        block_on(self.api.unwrap_secret_id(wrapping))
-    }
-
-    /// The role's secret id is this one.
-    pub(super) fn set_secret_id(&mut self, secret_id: Secret) {
-        if let Some(role) = &mut self.config.role {
-            role.secret_id = SecretId::Plain(secret_id);
-        }
-    }
-
     /// Renews the token where two thirds of its life are over, or logs in again.
     ///
     /// # Errors
@@ -175,17 +173,26 @@ impl Vault {
             if life.due_in().is_none_or(|due_in| !due_in.is_zero()) {
                 return Ok(());
             }
-            let (token, before) = (token.clone(), life.lease);
-            let renewed = if life.renewable { self.api.renew(&token).await? } else { None };
-            // Near the end of the longest life that the server allows, renewals get shorter and shorter.
-            let is_ending = renewed.as_ref().is_none_or(|lease| Duration::from_secs(lease.seconds) < before / 2);
+            let (token, before, left) = (token.clone(), life.lease, life.left());
+            let renewed = match life.renewable {
+                true => match self.api.renew(&token).await {
+                    // Past the longest life that the server allows, that is an error 500. The login tells whether it is more than that.
+                    Err(_) if self.config.role.is_some() => None,
+                    renewed => renewed?,
+                },
+                false => None,
+            };
+            let left = renewed.as_ref().map_or(left, |lease| Duration::from_secs(lease.seconds));
+            // Near the end of that life renewals get shorter and shorter.
+            let is_ending = renewed.is_none() || left < before / 2;
             if let Some(lease) = renewed {
                 self.session = Some(Session { token: lease.token.clone(), life: Some(Life::of(&lease)) });
             }
-            if is_ending && self.config.role.is_some() {
-                self.log_in().await?;
+            match is_ending {
+                true if self.config.role.is_some() => self.log_in().await,
+                true => Err(VaultError::TokenEnds { server: self.api.server.clone(), left_s: left.as_secs() }),
+                false => Ok(()),
             }
-            Ok(())
         })
     }
 
@@ -259,10 +266,41 @@ impl Vault {
         let Some(role) = &self.config.role else {
             return Err(VaultError::TokenRefused { server: self.api.server.clone() });
         };
-        let SecretId::Plain(secret_id) = &role.secret_id else { return Err(VaultError::UnwrapByDaemon) };
-        let lease = self.api.log_in(&role.role_id, secret_id).await?;
+        let role_id = role.role_id.clone();
+        let secret_id = self.secret_id().await?;
+        let lease = self.api.log_in(&role_id, &secret_id).await?;
         self.session = Some(Session { token: lease.token.clone(), life: Some(Life::of(&lease)) });
         Ok(())
+    }
+
+    /// The role's secret id. A wrapped one is unwrapped once, and kept until the machine is switched off.
+    async fn secret_id(&mut self) -> Result<Secret, VaultError> {
+        let wrapping = match self.config.role.as_ref().map(|role| &role.secret_id) {
+            Some(SecretId::Plain(secret_id)) => return Ok(secret_id.clone()),
+            Some(SecretId::Wrapped(wrapping)) => wrapping.clone(),
+            None => return Err(VaultError::TokenRefused { server: self.api.server.clone() }),
+        };
+        let secret_id = match self.kept.read() {
+            Content { wrapping: Some(known), secret_id: Some(secret_id), .. } if known == wrapping => secret_id,
+            _ if !self.kept.may_write() => return Err(VaultError::UnwrapByDaemon),
+            _ => {
+                let secret_id = self.api.unwrap_secret_id(&wrapping).await?;
+                let kept = self.kept.update(|content| {
+                    content.wrapping = Some(wrapping);
+                    content.secret_id = Some(secret_id.clone());
+                });
+                if let Err(problem) = kept {
+                    warn!(
+                        "the secret id for Vault cannot be kept in memory ({problem}): the next start needs a new one"
+                    );
+                }
+                secret_id
+            }
+        };
+        if let Some(role) = &mut self.config.role {
+            role.secret_id = SecretId::Plain(secret_id.clone());
+        }
+        Ok(secret_id)
     }
 
     /// Asks how long a token of the variables lives.

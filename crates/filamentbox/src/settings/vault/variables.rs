@@ -7,6 +7,7 @@ use super::{Secret, VaultError};
 use crate::sinks::http::is_loopback;
 
 /// Where Vault is, and who asks.
+#[derive(Clone)]
 pub struct VaultConfig {
     /// Scheme, host, port, and the path before `/v1`.
     pub(super) address: Url,
@@ -20,11 +21,13 @@ pub struct VaultConfig {
 }
 
 /// Both halves of AppRole's credentials.
+#[derive(Clone)]
 pub(super) struct AppRole {
     pub(super) role_id: Secret,
     pub(super) secret_id: SecretId,
 }
 
+#[derive(Clone)]
 pub(super) enum SecretId {
     Plain(Secret),
     /// In a response-wrapping token: it can be unwrapped once.

@@ -36,6 +36,17 @@ fn a_token_is_renewed_and_a_role_logs_in_again_when_it_cannot_be() {
     assert!(watched.refresh().is_empty() && watched.pause() < Duration::from_secs(TTL_S), "{:?}", watched.pause());
     watch_in_peace(&mut watched, Duration::from_secs(3 * TTL_S));
 
+    let fixed = bao.token(READ, json!({"ttl": format!("{TTL_S}s"), "renewable": false}));
+    let mut watched_fixed = watch(&home, &[("VAULT_ADDR", &url), ("VAULT_TOKEN", &fixed)]);
+    let mut news = watched_fixed.refresh();
+    while news.is_empty() {
+        std::thread::sleep(watched_fixed.pause());
+        news = watched_fixed.refresh();
+    }
+    let [News::Lost(VaultError::TokenEnds { .. } | VaultError::TokenRefused { .. })] = news.as_slice() else {
+        panic!("{news:?}")
+    };
+
     // Twice its length is the longest life of this one's tokens.
     let role_id = bao.role(READ, json!({"token_ttl": format!("{TTL_S}s"), "token_max_ttl": format!("{}s", 2 * TTL_S)}));
     let secret_id = bao.secret_id();
@@ -55,7 +66,6 @@ fn changes_and_refusals_are_told_once() {
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
     let mut sources = home.open(Access::Create, &set).expect("a start");
     let mut watch = sources.watch_vault().expect("Vault is named");
-    assert!(sources.watch_vault().is_none());
     assert!(watch.refresh().is_empty());
     let normal = watch.pause();
 
@@ -63,7 +73,8 @@ fn changes_and_refusals_are_told_once() {
     let news = watch.refresh();
     let [News::Values(values)] = news.as_slice() else { panic!("{news:?}") };
     assert_eq!(*values, [pair("sensor.type", "dht22")]);
-    sources.set_vault(values.clone()).expect("kept");
+    assert!(sources.set_vault(values.clone()), "they are others");
+    assert!(!sources.set_vault(values.clone()), "they are the same");
     assert_eq!(sources.load().expect("allowed").settings.text("sensor.type"), "dht22");
     assert!(watch.refresh().is_empty());
 

@@ -3,6 +3,7 @@
 mod access;
 mod life;
 mod outage;
+mod rotation;
 
 use std::path::Path;
 

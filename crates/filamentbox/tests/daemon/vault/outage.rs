@@ -14,7 +14,7 @@ fn a_restart_without_vault_takes_what_was_kept() {
     bao.put("filamentbox/config", &json!({"sensor.type": "dht22"}));
     let (home, url) = (Home::new(), bao.url());
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
-    let mut sources = home.open(Access::Create, &set).expect("a start");
+    let sources = home.open(Access::Create, &set).expect("a start");
     let mut watch = sources.watch_vault().expect("Vault is named");
     bao.kill();
     let news = watch.refresh();
@@ -50,13 +50,28 @@ fn a_restart_without_vault_takes_what_was_kept() {
 }
 
 #[test]
+fn what_is_refused_is_not_kept() {
+    let Some(mut bao) = BaoServer::start() else { return };
+    bao.put("filamentbox/config", &json!({"sensor.type": "dht22"}));
+    let (home, url) = (Home::new(), bao.url());
+    let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
+    home.load(Access::Create, &set).expect("a start");
+    bao.put("filamentbox/config", &json!({"sensor.type": "crystal ball"}));
+    let Err(SettingsError::Refused(problems)) = home.load(Access::Create, &set) else { panic!("accepted") };
+    assert_words(&problems[0], &["sensor.type", "it is set in Vault"]);
+    bao.kill();
+    let loaded = home.load(Access::Create, &set).expect("the last good ones");
+    assert_eq!(loaded.settings.text("sensor.type"), "dht22");
+}
+
+#[test]
 fn a_first_start_without_vault_makes_nothing_up() {
     let Some(mut bao) = BaoServer::start() else { return };
     bao.kill();
     let (home, url) = (Home::new(), bao.url());
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
     assert_words(&home.load(Access::Create, &set).map(drop).expect_err("no key"), &["cannot connect to"]);
-    assert!(std::fs::read_dir(home.path()).expect("readable").next().is_none(), "no key, no store");
+    assert!(!home.path().join("config.db").exists() && !home.path().join(".config_key").exists(), "no key, no store");
     // A key of one's own does not replace settings that nobody has read yet.
     let with_key = [set[0], set[1], ("CONFIG_ENCRYPTION_KEY", "k")];
     assert_words(&home.load(Access::Create, &with_key).map(drop).expect_err("no settings"), &["cannot connect to"]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::{Authority, PATIENCE, free_address, is_installed_as, write_file};
+use super::super::{Authority, PATIENCE, free_address, is_installed_as, wait_until, write_file};
 use super::{Process, is_on_path};
 
 /// The server.
@@ -156,12 +156,11 @@ impl BaoServer {
 
     /// Unseals it, with the key that it printed at its start.
     pub(crate) fn unseal(&self) {
-        let log = std::fs::read_to_string(self.process.path("log")).expect("its log");
-        let key = log
-            .lines()
-            .rev()
-            .find_map(|line| line.trim().strip_prefix("Unseal Key: "))
-            .unwrap_or_else(|| panic!("no key in {log}"));
+        let log = || std::fs::read_to_string(self.process.path("log")).expect("its log");
+        // It is printed some time after the server answers.
+        wait_until("the unseal key", || log().contains("Unseal Key: "));
+        let log = log();
+        let key = log.lines().rev().find_map(|line| line.trim().strip_prefix("Unseal Key: ")).expect("the key");
         self.ask("PUT", "sys/unseal", json!({ "key": key }));
     }
 }
