@@ -4,10 +4,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod alerts;
+mod config;
 mod crash;
 mod database;
 mod disk;
 mod doctor;
+mod editor;
 mod hardware;
 mod keeping;
 mod kills;
@@ -16,5 +18,7 @@ mod outputs;
 mod proxied;
 mod sinks;
 mod starting;
+mod store;
 mod support;
 mod time;
+mod vault;
