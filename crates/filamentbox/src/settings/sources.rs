@@ -130,15 +130,14 @@ impl Sources {
     /// # Errors
     /// [`SettingsError`].
     pub fn load(&self) -> Result<Loaded, SettingsError> {
-        let lock = self.read()?;
+        let _lock = self.read()?;
         let stored = self.store.borrow().as_ref().map_or(Ok(Vec::new()), Store::values)?;
         let mut loaded = self.check(&stored)?;
-        if let Err(problem) = self.keep_vault() {
-            loaded.warnings.push(format!("the settings from Vault cannot be kept for a start without it: {problem}"));
-        }
-        drop(lock);
         if self.store.borrow().as_ref().is_some_and(|store| store.key().source == KeySource::Default) {
             loaded.warnings.push(DEFAULT_KEY_WARNING.to_owned());
+        }
+        if let Err(problem) = self.keep_vault() {
+            loaded.warnings.push(format!("the settings from Vault cannot be kept for a start without it: {problem}"));
         }
         Ok(loaded)
     }
@@ -283,12 +282,14 @@ impl Sources {
     /// Takes the lock for changing, finishes what was broken off, and opens the store; makes it where there is none.
     fn write(&self) -> Result<Lock, SettingsError> {
         DataFolder::make(self.places.store_dir())?;
-        let lock = Lock::exclusive(&self.places.lock_file()).map_err(|reason| match reason.kind() {
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                StoreError::ReadOnly { path: self.places.store.clone() }
-            }
-            _ => self.unusable(reason),
-        })?;
+        let may_write = rustix::fs::accessat(
+            rustix::fs::CWD,
+            self.places.store_dir(),
+            rustix::fs::Access::WRITE_OK,
+            rustix::fs::AtFlags::EACCESS,
+        );
+        may_write.map_err(|_| StoreError::ReadOnly { path: self.places.store.clone() })?;
+        let lock = Lock::exclusive(&self.places.lock_file()).map_err(|reason| self.unusable(reason))?;
         self.follow()?;
         match self.settle() {
             // Until Vault has the new key, it stays beside the store.
@@ -392,14 +393,18 @@ impl Sources {
         let store = self.store.borrow();
         match store.as_ref().filter(|store| rotation::is_new_key_of(&self.places, store)) {
             None => files::remove(&new).map_err(unusable)?,
-            Some(store) => match self.vault.borrow_mut().as_mut() {
+            Some(store) => {
+                let mut vault = self.vault.borrow_mut();
                 // Only Vault itself can say whether the key is there.
-                Some(vault) if vault.key()?.is_some() => {
-                    vault.replace_key(&store.key().secret())?;
-                    files::remove(&new).map_err(unusable)?;
+                let is_in_vault = vault.as_mut().map_or(Ok(None), VaultLayer::key)?.is_some();
+                match vault.as_mut().filter(|_| is_in_vault) {
+                    Some(vault) => {
+                        vault.replace_key(&store.key().secret())?;
+                        files::remove(&new).map_err(unusable)?;
+                    }
+                    None => files::replace(&new, &path).map_err(unusable)?,
                 }
-                _ => files::replace(&new, &path).map_err(unusable)?,
-            },
+            }
         }
         Ok(())
     }

@@ -114,7 +114,7 @@ fn a_key_that_cannot_be_put_into_vault_is_put_nowhere() {
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", token.as_str())];
     let error = home.load(Access::Create, &set).map(drop).expect_err("it may not write");
     assert_words(&error, &["may not write", "bao kv put -mount=secret filamentbox/config_key key="]);
-    assert!(std::fs::read_dir(home.path()).expect("readable").next().is_none(), "nothing was made");
+    home.assert_empty();
     downgrade(&bao);
     let root = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
     let error = home.load(Access::Create, &root).map(drop).expect_err("nobody can say who is first");
@@ -192,5 +192,5 @@ fn variables_that_are_wrong_are_an_error_and_not_a_start_without_vault() {
     let home = Home::new();
     let error = home.load(Access::Create, &[("VAULT_ADDR", "https://vault:8200")]).map(drop).expect_err("no token");
     assert!(matches!(error, SettingsError::Vault(VaultError::Variables(_))), "{error}");
-    assert!(std::fs::read_dir(home.path()).expect("readable").next().is_none(), "nothing was made");
+    home.assert_empty();
 }

@@ -3,6 +3,7 @@
 mod access;
 mod life;
 mod outage;
+mod rotation;
 
 use std::path::Path;
 
@@ -73,6 +74,14 @@ impl Home {
 
     fn load(&self, access: Access, pairs: &[(&str, &str)]) -> Result<Loaded, SettingsError> {
         self.open(access, pairs)?.load()
+    }
+
+    /// No key and no store was made.
+    #[track_caller]
+    fn assert_empty(&self) {
+        for name in ["config.db", ".config_key", ".config_key.new"] {
+            assert!(!self.path().join(name).exists(), "{name} was made");
+        }
     }
 
     /// As if the machine had been switched off.
