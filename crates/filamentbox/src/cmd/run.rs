@@ -36,8 +36,14 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let options =
-        runtime::Options { data_dir, time_scale: args.time_scale, guard: args.guard, trace: args.trace, loaded };
+    let options = runtime::Options {
+        data_dir,
+        time_scale: args.time_scale,
+        guard: args.guard,
+        trace: args.trace,
+        sources,
+        loaded,
+    };
     let outcome = runtime::start(options).and_then(runtime::Running::supervise);
     Ok(match outcome {
         Ok(()) => ExitCode::SUCCESS,

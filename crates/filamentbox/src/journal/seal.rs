@@ -33,13 +33,15 @@ pub(super) struct Rule {
     pub(super) has_sinks: bool,
     /// `queue.max_size`.
     pub(super) queue_max: usize,
+    /// So many open samples are sealed whatever else holds.
+    pub(super) open_max: usize,
 }
 
 impl Rule {
     /// In how much time to seal: zero is now, `None` is when more samples are open.
     pub(super) fn due(self, open: Open) -> Option<Duration> {
         let oldest = open.oldest?;
-        if open.count >= self.queue_max || self.durability == Durability::Each {
+        if open.count >= self.open_max || self.durability == Durability::Each {
             return Some(Duration::ZERO);
         }
         let until = |limit: Duration, age: Duration| limit.saturating_sub(age);
@@ -71,7 +73,7 @@ mod tests {
     /// Ages and answers in seconds.
     #[track_caller]
     fn check(rule: (Durability, bool), open: (usize, Option<u64>, Option<u64>), due: Option<u64>) {
-        let rule = Rule { durability: rule.0, has_sinks: rule.1, queue_max: 1000 };
+        let rule = Rule { durability: rule.0, has_sinks: rule.1, queue_max: 1000, open_max: 1000 };
         let seconds = |age: Option<u64>| age.map(Duration::from_secs);
         let open = Open { count: open.0, oldest: seconds(open.1), undelivered: seconds(open.2) };
         assert_eq!(rule.due(open), seconds(due), "{rule:?} {open:?}");

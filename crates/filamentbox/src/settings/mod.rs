@@ -69,28 +69,32 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
     let (settings, refused) = registry.resolve_allowed(&layers);
     let is_about_refused =
         |problem: &ConfigError| problem.key.split(", ").any(|key| refused.iter().any(|refused| refused.key == key));
-    let config = Config::from_settings(&settings);
-    let further = match &config {
-        Ok(config) => {
-            let mut problems = sinks::check(&settings, config);
-            problems.extend(sensors::check(&settings));
-            problems.extend(alerts::check(&settings));
-            let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
-            let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
-            problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
-            problems
-        }
-        Err(contradictions) => contradictions.clone(),
-    };
+    let (config, further) = check_together(&settings);
     errors.extend(further.into_iter().filter(|problem| !is_about_refused(problem)));
     errors.extend(refused.iter().cloned());
     match config {
-        Ok(config) if errors.is_empty() => {
+        Some(config) if errors.is_empty() => {
             let mut warnings = environment.warnings;
             warnings.extend(reserved(registry, &settings));
             Ok(Loaded { settings, config, warnings })
         }
         _ => Err(errors),
+    }
+}
+
+/// The typed form of `settings`, each of which is allowed, and every problem of them together.
+pub fn check_together(settings: &Settings) -> (Option<Config>, Vec<ConfigError>) {
+    match Config::from_settings(settings) {
+        Ok(config) => {
+            let mut problems = sinks::check(settings, &config);
+            problems.extend(sensors::check(settings));
+            problems.extend(alerts::check(settings));
+            let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
+            let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
+            problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
+            (Some(config), problems)
+        }
+        Err(contradictions) => (None, contradictions),
     }
 }
 

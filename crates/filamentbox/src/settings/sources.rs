@@ -1,5 +1,7 @@
 //! All layers of one installation together: what holds now, and changes that are checked as a whole.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use filamentbox_core::config::{ConfigError, Registry};
 
 use super::environment::Variable;
@@ -43,6 +45,8 @@ pub struct Sources {
     simulate: bool,
     variables: Vec<Variable>,
     store: Option<Store>,
+    /// Which file the open store is: device and number.
+    identity: Option<(u64, u64)>,
 }
 
 impl Sources {
@@ -56,19 +60,54 @@ impl Sources {
         simulate: bool,
         variables: Vec<Variable>,
     ) -> Result<Self, SettingsError> {
-        let mut sources = Self { registry: registry(), places, simulate, variables, store: None };
+        let mut sources = Self { registry: registry(), places, simulate, variables, store: None, identity: None };
         let is_there = sources.places.store.exists();
         if !is_there && access == Access::Existing {
             return Ok(sources);
         }
-        let key_file = sources.places.key_file();
-        let key = match Key::find(&sources.variables, &key_file)? {
-            Some(key) => key,
-            None if is_there => return Err(SettingsError::NoKey(sources.places)),
-            None => Key::generate(&key_file)?,
-        };
-        sources.store = Some(Store::open(&sources.places.store, &key, !is_there)?);
+        sources.open_store(!is_there)?;
         Ok(sources)
+    }
+
+    fn open_store(&mut self, create: bool) -> Result<(), SettingsError> {
+        let key_file = self.places.key_file();
+        let key = match Key::find(&self.variables, &key_file)? {
+            Some(key) => key,
+            None if create => Key::generate(&key_file)?,
+            None => return Err(SettingsError::NoKey(self.places.clone())),
+        };
+        self.store = Some(Store::open(&self.places.store, &key, create)?);
+        self.identity = self.identity_now();
+        Ok(())
+    }
+
+    fn identity_now(&self) -> Option<(u64, u64)> {
+        self.places.store.metadata().ok().map(|found| (found.dev(), found.ino()))
+    }
+
+    /// Another file has taken the store's place: a backup that was put back, or one with another key.
+    fn follow_file(&mut self) -> Result<(), SettingsError> {
+        if self.store.is_some() && self.identity_now() == self.identity { Ok(()) } else { self.open_store(false) }
+    }
+
+    /// What holds now, for whoever keeps these sources open: a store whose file or key was replaced meanwhile is opened anew.
+    ///
+    /// # Errors
+    /// [`SettingsError`]; a store that has gone does not count as empty.
+    pub fn reload(&mut self) -> Result<Loaded, SettingsError> {
+        self.follow_file()?;
+        match self.load() {
+            Err(SettingsError::Store(_)) => {
+                self.open_store(false)?;
+                self.load()
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// Who changed `key` in the store last, by its audit.
+    pub fn last_changed_by(&self, key: &str) -> Option<String> {
+        self.store.as_ref().and_then(|store| store.last_changed_by(key))
     }
 
     /// What holds now.
@@ -88,6 +127,9 @@ impl Sources {
     /// # Panics
     /// When opened with [`Access::Existing`] and there was no store, which is a defect of the caller.
     pub fn change(&mut self, changes: &[Change], who: &str) -> Result<Loaded, SettingsError> {
+        if self.store.is_some() {
+            self.follow_file()?;
+        }
         let Some(mut store) = self.store.take() else { panic!("a change without a store: a defect") };
         let changed = store.change(changes, who, |stored| self.check(stored));
         self.store = Some(store);

@@ -14,6 +14,7 @@ mod kills;
 mod metrics;
 mod outputs;
 mod proxied;
+mod settings;
 mod sinks;
 mod starting;
 mod support;
