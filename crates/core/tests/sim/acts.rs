@@ -57,7 +57,10 @@ impl World {
         self.note(format!("settings: {config:?}"));
         self.setup.config = config.clone();
         if self.is_running() {
+            let has_heater = config.heater.enabled;
             self.step(Input::Settings(Box::new(config))).expect("no command");
+            let knows = self.relay.in_touch && self.relay.answers;
+            assert!(has_heater || !knows || !self.relay.heats(), "the heater is gone and on");
         } else if let Some(daemon) = &mut self.daemon {
             daemon.queue_settings(config);
         }

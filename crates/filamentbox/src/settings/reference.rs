@@ -26,12 +26,12 @@ pub fn markdown(registry: &Registry) -> String {
     let mut page = String::from(
         "# Settings\n\n\
          *Generated from the program (`filamentbox config describe --markdown`); CI checks that it is up to date.*\n\n\
-         A setting comes from the environment (`FILAMENTBOX_` + the key in capitals, `.` as `__`) or from its default.\n\
+         A setting comes from the environment (`FILAMENTBOX_` + the key in capitals, `.` as `__`), the store, or its default.\n\
          `run --simulate` sets `sensor.type` to `simulated` whatever else is set, and changes two defaults: heating and humidity\n\
          control are enabled. `filamentbox config list` shows every value with its source. An unknown\n\
          key, a value out of range, or two settings that contradict each other are refused, all at once, with exit code 2.\n\
          A running daemon applies a changed setting within 2 s, whoever changed the store. All settings are checked as a whole; on any\n\
-         problem the last good ones hold, and log, events and `status` say why. The environment is read at start only. Keys with *At\n\
+         problem the last good ones hold, and log, events and `status` say why. The environment is read at start only. Keys marked *At\n\
          start.* take effect at the next start; so does `sensor.type` when it changes to or from `simulated`.\n",
     );
     let mut section = "";

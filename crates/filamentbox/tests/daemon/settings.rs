@@ -1,5 +1,5 @@
 //! A running daemon and settings that change: by another process, through the API, and not at all when something is wrong with them.
-//! No time is asserted; that it takes under 2 s is measured by the benchmark.
+//! No time is asserted: a busy machine is late, and that is no fault.
 
 use std::fs;
 

@@ -9,6 +9,7 @@
 
 mod applying;
 mod handle;
+mod in_force;
 mod watch;
 
 use std::sync::{Arc, mpsc};
@@ -25,7 +26,6 @@ pub use handle::{NotChanged, Settings, View};
 use self::handle::Request;
 use self::watch::Watch;
 use super::control::write_log;
-use super::guard;
 use crate::settings::{self, Change, Loaded, SettingsError, Sources};
 
 /// What cannot be read may be readable later, though no file changes.
@@ -122,7 +122,7 @@ impl Reloading {
             return;
         }
         loaded.warnings.iter().filter(|text| !before.set.warnings.contains(text)).for_each(|text| warn!("{text}"));
-        let in_force = self.for_now(&loaded);
+        let in_force = in_force::until_the_next_start(&self.registry, &self.in_force, &loaded);
         let restart_needed: Vec<String> =
             in_force.settings.differences(&loaded.settings).iter().map(ToString::to_string).collect();
         for key in &changed {
@@ -135,27 +135,6 @@ impl Reloading {
             self.in_force = in_force;
         }
         self.view.send_replace(Arc::new(View { set: loaded, restart_needed, problems: Vec::new() }));
-    }
-
-    /// `loaded` but for what takes effect at the next start.
-    fn for_now(&self, loaded: &Loaded) -> Loaded {
-        let old = &self.in_force;
-        let mut settings = loaded.settings.clone();
-        // Between the model of a box and a real one lies a start: a simulated sensor drives simulated lines only.
-        let other_world = guard::is_simulated(&old.config) != guard::is_simulated(&loaded.config);
-        for key in old.settings.differences(&loaded.settings) {
-            let at_start = self.registry.find(key).is_some_and(|spec| spec.at_start);
-            if at_start || (other_world && key == "sensor.type") {
-                settings.take_from(&old.settings, key);
-            }
-        }
-        match settings::check_together(&settings) {
-            (Some(config), problems) if problems.is_empty() => {
-                Loaded { settings, config, warnings: loaded.warnings.clone() }
-            }
-            // They go together only after the start.
-            _ => old.clone(),
-        }
     }
 
     fn describe(&self, key: &str, old: &Loaded, new: &Loaded, who: Option<&str>) -> String {
