@@ -179,6 +179,22 @@ impl Settings {
         })
     }
 
+    /// The keys whose values differ in `other`, by key; a key that only one of them has differs.
+    pub fn differences<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let value = |settings: &'a Self, key: &str| settings.values.get(key).map(|setting| &setting.value);
+        let keys: std::collections::BTreeSet<&str> =
+            self.values.keys().chain(other.values.keys()).map(String::as_str).collect();
+        keys.into_iter().filter(|key| value(self, key) != value(other, key)).collect()
+    }
+
+    /// The same, but `key` as `other` has it.
+    pub fn take_from(&mut self, other: &Self, key: &str) {
+        match other.values.get(key) {
+            Some(setting) => drop(self.values.insert(key.to_owned(), setting.clone())),
+            None => drop(self.values.remove(key)),
+        }
+    }
+
     fn value(&self, key: &str) -> &Value {
         let Some(setting) = self.values.get(key) else { panic!("{key} is read but has no KeySpec: a defect") };
         &setting.value
@@ -271,6 +287,17 @@ mod tests {
         assert_eq!(settings.get("heating_control.enabled").map(|s| s.source), Some(Source::Environment));
         assert!(!settings.switch("heating_control.enabled"));
         assert_eq!(settings.get("sensor.type").map(|s| s.source), Some(Source::Simulate));
+    }
+
+    #[test]
+    fn differences_are_of_values_and_can_be_taken_back() {
+        let resolve = |values: &[(&str, &str)]| registry().resolve(&[layer(values)]).expect("allowed");
+        let before = resolve(&[("data_collection.tags.a", "1"), ("safety.max_temp_c", "60")]);
+        let mut after = resolve(&[("safety.max_temp_c", "60.0"), ("heating_control.enabled", "yes")]);
+        assert_eq!(before.differences(&after), ["data_collection.tags.a", "heating_control.enabled"]);
+        after.take_from(&before, "heating_control.enabled");
+        after.take_from(&before, "data_collection.tags.a");
+        assert_eq!(after.differences(&before), Vec::<&str>::new());
     }
 
     #[test]

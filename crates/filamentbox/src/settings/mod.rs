@@ -96,15 +96,9 @@ pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let (settings, mut refused) = registry.resolve_allowed(&layers);
     let in_vault = refused.iter_mut().filter(|(source, _)| *source == Source::Vault);
     in_vault.for_each(|(_, problem)| vault::locate(problem));
-    let (config, contradictions) = Config::examine(&settings);
+    let (config, together) = check_together(&settings);
     let mut further = environment.errors;
-    further.extend(sinks::check(&settings, &config));
-    further.extend(sensors::check(&settings));
-    further.extend(alerts::check(&settings));
-    let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
-    let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
-    further.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
-    further.extend(contradictions);
+    further.extend(together);
     let is_about_refused = |problem: &&ConfigError| {
         problem.key.split(", ").any(|key| refused.iter().any(|(_, refused)| refused.key == key))
     };
@@ -114,6 +108,19 @@ pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     warnings.extend(reserved(registry, &settings));
     let loaded = problems.is_empty().then(|| Loaded { settings: settings.clone(), config, warnings });
     Survey { settings, problems, loaded, refused, further }
+}
+
+/// The typed form of `settings`, each of which is allowed, and every problem of them together.
+pub fn check_together(settings: &Settings) -> (Config, Vec<ConfigError>) {
+    let (config, contradictions) = Config::examine(settings);
+    let mut problems = sinks::check(settings, &config);
+    problems.extend(sensors::check(settings));
+    problems.extend(alerts::check(settings));
+    let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
+    let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
+    problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
+    problems.extend(contradictions);
+    (config, problems)
 }
 
 fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {

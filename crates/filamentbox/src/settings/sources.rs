@@ -266,6 +266,11 @@ impl Sources {
         Ok(Located { is_raw: key.as_ref().is_some_and(Key::is_raw), key: key.map(|key| key.source), opens })
     }
 
+    /// Who changed `key` in the store last, by its audit.
+    pub fn last_changed_by(&self, key: &str) -> Option<String> {
+        self.store.borrow().as_ref().and_then(|store| store.last_changed_by(key))
+    }
+
     /// What a person should know of the places themselves: one line each.
     pub fn notices(&self) -> Vec<String> {
         self.vault.borrow().as_ref().map_or_else(Vec::new, |vault| vault.notices().to_vec())

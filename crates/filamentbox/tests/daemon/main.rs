@@ -16,6 +16,7 @@ mod kills;
 mod metrics;
 mod outputs;
 mod proxied;
+mod settings;
 mod sinks;
 mod starting;
 mod store;
