@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::settings::files;
 
 /// A folder, and the environment of the next opening.
 struct Place {
