@@ -390,6 +390,27 @@ fn another_rotation_that_was_broken_off_does_not_cost_the_key() {
 }
 
 #[test]
+fn a_new_key_that_cannot_be_read_is_not_removed() {
+    let place = Place::with_store();
+    let (key, new_key) = (place.places.key_file(), place.places.new_key_file());
+    let old_key = fs::read(&key).expect("a file");
+    place.open(Access::Existing).expect("it opens").rotate(None).expect("rotated");
+    fs::rename(&key, &new_key).expect("ours");
+    files::write(&key, &old_key).expect("writable");
+    let mut open = place.open(Access::Existing).expect("with the new key");
+    // Only this key opens the store, whatever is wrong with its file.
+    let mut assert_kept = || {
+        assert!(open.change(&[change("queue.max_size", Some("1000"))], "test").is_err());
+        assert!(new_key.exists(), "it is kept");
+    };
+    fs::set_permissions(&new_key, fs::Permissions::from_mode(0o644)).expect("ours");
+    assert_kept();
+    fs::set_permissions(&new_key, fs::Permissions::from_mode(0o600)).expect("ours");
+    fs::write(&new_key, "").expect("writable");
+    assert_kept();
+}
+
+#[test]
 fn a_key_of_the_environment_is_rotated_into_a_given_file() {
     let mut place = Place::new();
     place.variable("CONFIG_ENCRYPTION_KEY", "old").set("queue.max_size", "1000");
