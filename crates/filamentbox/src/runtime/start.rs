@@ -108,10 +108,13 @@ pub fn start(options: Options) -> Result<Running> {
     spawn("settings", Fate::Restart, notices_of_threads.clone(), move || reloading.run(&mut parts))?;
     if let Some(mut watch) = watch {
         let settings = settings.clone();
-        // It lives as long as the daemon: nobody keeps what would end it, or asks it to hurry.
         let (ask, asked) = channel();
-        std::mem::forget(ask);
-        spawn("vault", Fate::Restart, notices_of_threads, move || watch.run(&asked, |news| settings.vault_says(news)))?;
+        // It lives as long as the daemon: nobody else has what would end it, or ask it to hurry.
+        let run = move || {
+            let _until_the_end = &ask;
+            watch.run(&asked, |news| settings.vault_says(news));
+        };
+        spawn("vault", Fate::Restart, notices_of_threads, run)?;
     }
     started.store(true, Ordering::SeqCst);
     Ok(Running { control, sensors, settings, phase, notices, socket, alerts, _folder: folder })

@@ -289,6 +289,12 @@ impl Store {
         read_audit(&self.connection, limit).map_err(|reason| self.failed(reason))
     }
 
+    /// Who changed `key` last, by the audit.
+    pub fn last_changed_by(&self, key: &str) -> Option<String> {
+        let last = "SELECT who FROM audit WHERE key = ?1 ORDER BY id DESC LIMIT 1";
+        self.connection.query_row(last, [key], |row| row.get(0)).ok()
+    }
+
     /// What went wrong: often a damaged page, of which SQLite says little.
     pub(super) fn failed(&self, reason: rusqlite::Error) -> StoreError {
         match StoreError::of(&self.path, reason) {

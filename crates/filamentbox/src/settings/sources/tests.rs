@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::settings::files;
 
 /// A folder, and the environment of the next opening.
 struct Place {
@@ -386,6 +387,27 @@ fn another_rotation_that_was_broken_off_does_not_cost_the_key() {
     set(&mut open, "heating_control.max_temp_c", "27");
     assert_eq!(place.get("heating_control.max_temp_c"), "27");
     assert_eq!(names(&place.places), ALL);
+}
+
+#[test]
+fn a_new_key_that_cannot_be_read_is_not_removed() {
+    let place = Place::with_store();
+    let (key, new_key) = (place.places.key_file(), place.places.new_key_file());
+    let old_key = fs::read(&key).expect("a file");
+    place.open(Access::Existing).expect("it opens").rotate(None).expect("rotated");
+    fs::rename(&key, &new_key).expect("ours");
+    files::write(&key, &old_key).expect("writable");
+    let mut open = place.open(Access::Existing).expect("with the new key");
+    // Only this key opens the store, whatever is wrong with its file.
+    let mut assert_kept = || {
+        assert!(open.change(&[change("queue.max_size", Some("1000"))], "test").is_err());
+        assert!(new_key.exists(), "it is kept");
+    };
+    fs::set_permissions(&new_key, fs::Permissions::from_mode(0o644)).expect("ours");
+    assert_kept();
+    fs::set_permissions(&new_key, fs::Permissions::from_mode(0o600)).expect("ours");
+    fs::write(&new_key, "").expect("writable");
+    assert_kept();
 }
 
 #[test]
