@@ -32,12 +32,6 @@ pub(super) fn remove_copy(places: &Places) -> Result<(), StoreError> {
     removed.map_err(|reason| StoreError::Unusable { path: places.store.clone(), reason })
 }
 
-/// Whether the new key is `store`'s. Not by the place from which that was read: another process may have finished that rotation, and begun
-/// the next.
-pub(super) fn is_new_key_of(places: &Places, store: &Store) -> bool {
-    matches!(Key::read(&places.new_key_file()), Ok(Some(key)) if key.reveal() == store.key().reveal())
-}
-
 /// Makes `new` the store's key, up to the third step. `store` is closed; it counts no longer.
 ///
 /// # Errors

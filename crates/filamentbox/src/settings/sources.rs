@@ -386,25 +386,38 @@ impl Sources {
     }
 
     /// Finishes or takes back what was broken off, so that only the store and its key are left. The caller holds the lock for writing.
+    ///
+    /// A key is removed only where another one is known to open the store.
     fn settle(&self) -> Result<(), SettingsError> {
         rotation::remove_copy(&self.places)?;
         let (new, path) = (self.places.new_key_file(), self.places.key_file());
         let unusable = |reason| KeyError::Unusable { path: new.clone(), reason };
+        let pending = match Key::read(&new) {
+            Ok(None) => return Ok(()),
+            Ok(pending) => pending,
+            // Half a key, of a rotation that did not come further.
+            Err(KeyError::NoKey { .. }) => None,
+            Err(problem) => return Err(problem.into()),
+        };
         let store = self.store.borrow();
-        match store.as_ref().filter(|store| rotation::is_new_key_of(&self.places, store)) {
-            None => files::remove(&new).map_err(unusable)?,
-            Some(store) => {
-                let mut vault = self.vault.borrow_mut();
-                // Only Vault itself can say whether the key is there.
-                let is_in_vault = vault.as_mut().map_or(Ok(None), VaultLayer::key)?.is_some();
-                match vault.as_mut().filter(|_| is_in_vault) {
-                    Some(vault) => {
-                        vault.replace_key(&store.key().secret())?;
-                        files::remove(&new).map_err(unusable)?;
-                    }
-                    None => files::replace(&new, &path).map_err(unusable)?,
-                }
+        let Some(store) = store.as_ref() else { return Ok(files::remove(&new).map_err(unusable)?) };
+        let opens = |key: &Option<Key>| key.as_ref().is_some_and(|key| key.reveal() == store.key().reveal());
+        // Not by the place from which the store's key was read: another process may have finished that rotation, and begun the next.
+        if !opens(&pending) {
+            if !opens(&self.find_key(true)?) {
+                return Err(SettingsError::NoKey(self.places.clone()));
             }
+            return Ok(files::remove(&new).map_err(unusable)?);
+        }
+        let mut vault = self.vault.borrow_mut();
+        // Only Vault itself can say whether the key is there.
+        let is_in_vault = vault.as_mut().map_or(Ok(None), VaultLayer::key)?.is_some();
+        match vault.as_mut().filter(|_| is_in_vault) {
+            Some(vault) => {
+                vault.replace_key(&store.key().secret())?;
+                files::remove(&new).map_err(unusable)?;
+            }
+            None => files::replace(&new, &path).map_err(unusable)?,
         }
         Ok(())
     }
