@@ -302,12 +302,6 @@ impl Store {
             known => known,
         }
     }
-
-    /// Who changed `key` last, as far as is known.
-    pub fn last_changed_by(&self, key: &str) -> Option<String> {
-        let query = "SELECT who FROM audit WHERE key = ?1 ORDER BY id DESC LIMIT 1";
-        self.connection.query_row(query, [key], |row| row.get(0)).ok()
-    }
 }
 
 /// A connection to an existing file, under a key that is not tried yet.
