@@ -1,5 +1,6 @@
 //! Where settings come from: the environment over the encrypted store over what `--simulate` implies over the defaults.
 
+pub mod dialects;
 mod environment;
 mod key;
 mod places;
@@ -66,6 +67,8 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
         layers.insert(0, layer(SIMULATE));
         layers.push(layer(SIMULATE_DEFAULTS));
     }
+    let (old_names, not_understood) = dialects::translate(registry, &mut layers);
+    errors.extend(not_understood);
     let (settings, refused) = registry.resolve_allowed(&layers);
     let is_about_refused =
         |problem: &ConfigError| problem.key.split(", ").any(|key| refused.iter().any(|refused| refused.key == key));
@@ -87,6 +90,7 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
     match config {
         Ok(config) if errors.is_empty() => {
             let mut warnings = environment.warnings;
+            warnings.extend(old_names);
             warnings.extend(reserved(registry, &settings));
             Ok(Loaded { settings, config, warnings })
         }
