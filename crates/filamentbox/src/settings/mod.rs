@@ -2,6 +2,7 @@
 
 pub mod dialects;
 mod environment;
+pub mod import;
 mod key;
 mod places;
 pub mod reference;
