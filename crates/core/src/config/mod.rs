@@ -15,7 +15,7 @@ pub use spec::{KeySpec, Kind, Standing, Value};
 pub use typed::{Band, BoxConfig, Config, Durability, OutputConfig, RequireSync, RetryConfig, SafetyConfig};
 
 /// Where a value comes from, highest first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Source {
     /// `FILAMENTBOX_...` in the environment.
     Environment,
@@ -110,12 +110,12 @@ impl Registry {
     /// # Errors
     /// Every unknown key and every refused value of every layer, all at once.
     pub fn resolve(&self, layers: &[Layer]) -> Result<Settings, Vec<ConfigError>> {
-        let (settings, errors) = self.resolve_allowed(layers);
-        if errors.is_empty() { Ok(settings) } else { Err(errors) }
+        let (settings, refused) = self.resolve_allowed(layers);
+        if refused.is_empty() { Ok(settings) } else { Err(refused.into_iter().map(|(_, error)| error).collect()) }
     }
 
-    /// Like [`Self::resolve`], but what is refused is left out: for finding every further problem at once.
-    pub fn resolve_allowed(&self, layers: &[Layer]) -> (Settings, Vec<ConfigError>) {
+    /// Like [`Self::resolve`], but what is refused is left out and told with its source: for finding every further problem at once.
+    pub fn resolve_allowed(&self, layers: &[Layer]) -> (Settings, Vec<(Source, ConfigError)>) {
         let mut values = BTreeMap::new();
         let mut errors = Vec::new();
         for layer in layers.iter().rev() {
@@ -124,7 +124,7 @@ impl Registry {
                     Ok(value) => {
                         drop(values.insert(key.clone(), Setting { text: text.clone(), value, source: layer.source }))
                     }
-                    Err(problem) => errors.push(ConfigError { key: key.clone(), problem }),
+                    Err(problem) => errors.push((layer.source, ConfigError { key: key.clone(), problem })),
                 }
             }
         }
@@ -135,11 +135,13 @@ impl Registry {
                         let setting = Setting { text: spec.default.to_owned(), value, source: Source::Default };
                         values.insert(spec.key.to_owned(), setting);
                     }
-                    Err(problem) => errors.push(ConfigError { key: spec.key.to_owned(), problem }),
+                    Err(problem) => {
+                        errors.push((Source::Default, ConfigError { key: spec.key.to_owned(), problem }));
+                    }
                 }
             }
         }
-        errors.sort_by(|a, b| a.key.cmp(&b.key));
+        errors.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
         (Settings { values }, errors)
     }
 

@@ -62,7 +62,7 @@ pub(super) fn variable(variables: &[Variable], name: &str) -> Option<String> {
 }
 
 /// The name of the variable that sets `key`.
-pub(super) fn variable_name(key: &str) -> String {
+pub fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 

@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 use super::environment::{Variable, variable};
 
 /// The key in the environment, by the contract's name and its alias.
-const VARIABLES: [&str; 2] = ["CONFIG_ENCRYPTION_KEY", "FILAMENTBOX_CONFIG_KEY"];
+const VARIABLES: [&str; 2] = [KEY_VARIABLE, "FILAMENTBOX_CONFIG_KEY"];
+/// The first of them.
+pub const KEY_VARIABLE: &str = "CONFIG_ENCRYPTION_KEY";
 
 /// Where a key came from.
 #[derive(Clone, PartialEq, Eq, Debug)]

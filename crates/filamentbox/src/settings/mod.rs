@@ -14,8 +14,8 @@ use filamentbox_devices::sensors;
 
 use crate::{alerts, sinks};
 
-pub use environment::Variable;
-pub use key::{Key, KeyError, KeySource};
+pub use environment::{Variable, variable_name};
+pub use key::{KEY_VARIABLE, Key, KeyError, KeySource};
 pub use places::Places;
 pub use sources::{Access, SettingsError, Sources};
 pub use store::{Change, Store, StoreError};
@@ -52,13 +52,53 @@ pub struct Layers {
     pub stored: Vec<(String, String)>,
 }
 
+/// All layers together, also where something in them is wrong.
+pub struct Examined {
+    /// What is allowed. Where a value is refused, the next layer's stands here.
+    pub settings: Settings,
+    /// Values that are not allowed by themselves, and where they come from.
+    pub refused: Vec<(Source, ConfigError)>,
+    /// Whatever else is wrong: variables that cannot be read, and settings that contradict each other.
+    pub further: Vec<ConfigError>,
+    /// What a person should know about them: one line each.
+    pub warnings: Vec<String>,
+    config: Config,
+}
+
+impl Examined {
+    /// What to tell. A contradiction with a refused value is left out: it may be none once the value is right.
+    pub fn problems(&self) -> Vec<ConfigError> {
+        let is_about_refused = |problem: &&ConfigError| {
+            problem.key.split(", ").any(|key| self.refused.iter().any(|(_, refused)| refused.key == key))
+        };
+        let further = self.further.iter().filter(|problem| !is_about_refused(problem));
+        further.chain(self.refused.iter().map(|(_, refused)| refused)).cloned().collect()
+    }
+
+    /// The settings, if nothing is wrong.
+    ///
+    /// # Errors
+    /// [`Self::problems`].
+    pub fn accept(self) -> Result<Loaded, Vec<ConfigError>> {
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Loaded { settings: self.settings, config: self.config, warnings: self.warnings })
+    }
+}
+
 /// Checks all layers together.
 ///
 /// # Errors
 /// Every problem at once; nothing is applied then.
 pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigError>> {
+    examine(registry, inputs).accept()
+}
+
+/// Looks at all layers together.
+pub fn examine(registry: &Registry, inputs: Layers) -> Examined {
     let environment = environment::layer(registry, inputs.variables);
-    let mut errors = environment.errors;
     let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
     if inputs.simulate {
         let layer = |values: &[(&str, &str)]| Layer {
@@ -69,34 +109,21 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
         layers.push(layer(SIMULATE_DEFAULTS));
     }
     let (old_names, not_understood) = dialects::translate(registry, &mut layers);
-    errors.extend(not_understood);
-    let (settings, refused) = registry.resolve_allowed(&layers);
-    let is_about_refused =
-        |problem: &ConfigError| problem.key.split(", ").any(|key| refused.iter().any(|refused| refused.key == key));
-    let config = Config::from_settings(&settings);
-    let further = match &config {
-        Ok(config) => {
-            let mut problems = sinks::check(&settings, config);
-            problems.extend(sensors::check(&settings));
-            problems.extend(alerts::check(&settings));
-            let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
-            let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
-            problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
-            problems
-        }
-        Err(contradictions) => contradictions.clone(),
-    };
-    errors.extend(further.into_iter().filter(|problem| !is_about_refused(problem)));
-    errors.extend(refused.iter().cloned());
-    match config {
-        Ok(config) if errors.is_empty() => {
-            let mut warnings = environment.warnings;
-            warnings.extend(old_names);
-            warnings.extend(reserved(registry, &settings));
-            Ok(Loaded { settings, config, warnings })
-        }
-        _ => Err(errors),
-    }
+    let (settings, mut refused) = registry.resolve_allowed(&layers);
+    refused.extend(not_understood);
+    let (config, contradictions) = Config::examine(&settings);
+    let mut further = environment.errors;
+    further.extend(sinks::check(&settings, &config));
+    further.extend(sensors::check(&settings));
+    further.extend(alerts::check(&settings));
+    let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
+    let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
+    further.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
+    further.extend(contradictions);
+    let mut warnings = environment.warnings;
+    warnings.extend(old_names);
+    warnings.extend(reserved(registry, &settings));
+    Examined { settings, refused, further, config, warnings }
 }
 
 fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {

@@ -25,7 +25,7 @@ impl Places {
 
     /// The folder of the store and its key.
     pub fn store_dir(&self) -> &Path {
-        self.store.parent().unwrap_or(Path::new("."))
+        self.store.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     /// The key's file.

@@ -1,12 +1,16 @@
 //! All layers of one installation together: what holds now, and changes that are checked as a whole.
 
+mod mending;
+
+use std::path::PathBuf;
+
 use filamentbox_core::config::{ConfigError, Registry};
 
 use super::environment::Variable;
 use super::key::{Key, KeyError};
 use super::places::Places;
 use super::store::{Change, Store, StoreError};
-use super::{Layers, Loaded, load, registry};
+use super::{Examined, Layers, Loaded, examine, registry};
 
 /// Why the settings are not known, or were not changed. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +24,14 @@ pub enum SettingsError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Whether there is a store cannot be seen.
+    #[error("the settings' store {}: {reason}", path.display())]
+    Unseen {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
     /// There is a store and no key for it.
     #[error("there is a store of settings, {}, but no key for it: not in the environment, and {} is missing", .0.store.display(), .0.key_file().display())]
     NoKey(Places),
@@ -57,7 +69,8 @@ impl Sources {
         variables: Vec<Variable>,
     ) -> Result<Self, SettingsError> {
         let mut sources = Self { registry: registry(), places, simulate, variables, store: None };
-        let is_there = sources.places.store.exists();
+        let path = &sources.places.store;
+        let is_there = path.try_exists().map_err(|reason| SettingsError::Unseen { path: path.clone(), reason })?;
         if !is_there && access == Access::Existing {
             return Ok(sources);
         }
@@ -76,8 +89,15 @@ impl Sources {
     /// # Errors
     /// [`SettingsError`].
     pub fn load(&self) -> Result<Loaded, SettingsError> {
-        let stored = self.store.as_ref().map_or(Ok(Vec::new()), Store::values)?;
-        self.check(&stored)
+        self.check(&self.stored()?)
+    }
+
+    /// What the store holds, allowed or not: key and text.
+    ///
+    /// # Errors
+    /// [`SettingsError::Store`].
+    pub fn stored(&self) -> Result<Vec<(String, String)>, SettingsError> {
+        Ok(self.store.as_ref().map_or(Ok(Vec::new()), Store::values)?)
     }
 
     /// Makes `changes` in the store, if everything is allowed together with them; `who` stands in the audit.
@@ -95,7 +115,11 @@ impl Sources {
     }
 
     fn check(&self, stored: &[(String, String)]) -> Result<Loaded, SettingsError> {
+        self.examine_with(stored).accept().map_err(SettingsError::Refused)
+    }
+
+    fn examine_with(&self, stored: &[(String, String)]) -> Examined {
         let layers = Layers { simulate: self.simulate, variables: self.variables.clone(), stored: stored.to_vec() };
-        load(&self.registry, layers).map_err(SettingsError::Refused)
+        examine(&self.registry, layers)
     }
 }

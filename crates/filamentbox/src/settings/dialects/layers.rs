@@ -9,7 +9,7 @@ use crate::settings::environment::variable_name;
 
 /// Puts our names in the place of the original's, in all `layers` (highest first). Says what was found, a line each. Within one layer
 /// our own name wins over an old one.
-pub(in crate::settings) fn translate(registry: &Registry, layers: &mut [Layer]) -> (Vec<String>, Vec<ConfigError>) {
+pub(in crate::settings) fn translate(registry: &Registry, layers: &mut [Layer]) -> (Vec<String>, Vec<(Source, ConfigError)>) {
     let mut known: HashMap<String, String> = HashMap::new();
     for (key, text) in layers.iter().flat_map(|layer| &layer.values) {
         known.entry(key.clone()).or_insert_with(|| text.clone());
@@ -28,7 +28,7 @@ pub(in crate::settings) fn translate(registry: &Registry, layers: &mut [Layer]) 
             match meaning(&key, &text, &others) {
                 None => values.push((key, text)),
                 Some(Meaning::Ignored(reason)) => notes.push(format!("{} has no effect: {reason}", name(&key))),
-                Some(Meaning::Refused(problem)) => errors.push(ConfigError { key, problem }),
+                Some(Meaning::Refused(problem)) => errors.push((source, ConfigError { key, problem })),
                 Some(Meaning::Now(now)) => {
                     for (new, text) in now {
                         if new == "database.type" && new != key && here.contains(&new) {
@@ -43,8 +43,7 @@ pub(in crate::settings) fn translate(registry: &Registry, layers: &mut [Layer]) 
                         let problem = registry.find(&new).and_then(|spec| spec.parse(&text).err());
                         match problem {
                             Some(problem) if new != key => {
-                                errors
-                                    .push(ConfigError { key: key.clone(), problem: format!("(now {new}) {problem}") });
+                                errors.push((source, ConfigError { key: key.clone(), problem: format!("(now {new}) {problem}") }));
                             }
                             _ => {
                                 notes.push(now_called(&name(&key), source, &key, &new, &text));
