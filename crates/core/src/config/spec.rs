@@ -73,6 +73,8 @@ pub struct KeySpec {
     pub doc: &'static str,
     /// Whether it does it already.
     pub standing: Standing,
+    /// Whether its part of the program (a chosen backend) does not work while it is empty.
+    pub required: bool,
 }
 
 /// Longest name in a family, and longest secret, in bytes.
@@ -89,7 +91,13 @@ impl KeySpec {
         unit: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { key, kind, default, unit, doc, standing: Standing::Active }
+        Self { key, kind, default, unit, doc, standing: Standing::Active, required: false }
+    }
+
+    /// The same key, marked as one that must not stay empty where its part of the program is chosen.
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
     }
 
     /// The same key, marked as not yet acted on.

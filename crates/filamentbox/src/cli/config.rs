@@ -27,7 +27,7 @@ pub struct OriginalArgs {
     #[arg(long, group = "action", value_name = "KEY")]
     pub get: Option<String>,
     /// As `config set KEY VALUE`
-    #[arg(long, group = "action", value_names = ["KEY", "VALUE"], num_args = 2, allow_hyphen_values = true)]
+    #[arg(long, group = "action", value_names = ["KEY", "VALUE"], num_args = 2, allow_negative_numbers = true)]
     pub set: Option<Vec<String>>,
     /// As `config unset KEY`
     #[arg(long, group = "action", value_name = "KEY")]
@@ -149,7 +149,7 @@ pub struct GetArgs {
 pub struct SetArgs {
     /// Keys and values: KEY VALUE, or KEY=VALUE; several change together. "-" as a value is read from stdin; a secret without a
     /// value is asked for, or read from stdin where that is no terminal
-    #[arg(required = true, value_name = "KEY VALUE", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "KEY VALUE", allow_negative_numbers = true)]
     pub words: Vec<String>,
     /// Read the value of the last key from stdin
     #[arg(long)]

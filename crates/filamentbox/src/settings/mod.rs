@@ -52,40 +52,18 @@ pub struct Layers {
     pub stored: Vec<(String, String)>,
 }
 
-/// All layers together, also where something in them is wrong.
-pub struct Examined {
-    /// What is allowed. Where a value is refused, the next layer's stands here.
+/// What the layers come to, problems or not.
+pub struct Survey {
+    /// What is allowed, each by itself; a refused text counts as not given.
     pub settings: Settings,
-    /// Values that are not allowed by themselves, and where they come from.
+    /// Every problem at once. A contradiction with a refused text is left out: it may be none once that is right.
+    pub problems: Vec<ConfigError>,
+    /// The settings in both forms; nothing while there is a problem.
+    pub loaded: Option<Loaded>,
+    /// Those of the problems that are texts refused by themselves, and where they come from.
     pub refused: Vec<(Source, ConfigError)>,
-    /// Whatever else is wrong: variables that cannot be read, and settings that contradict each other.
+    /// Every other problem, also what is left out above.
     pub further: Vec<ConfigError>,
-    /// What a person should know about them: one line each.
-    pub warnings: Vec<String>,
-    config: Config,
-}
-
-impl Examined {
-    /// What to tell. A contradiction with a refused value is left out: it may be none once the value is right.
-    pub fn problems(&self) -> Vec<ConfigError> {
-        let is_about_refused = |problem: &&ConfigError| {
-            problem.key.split(", ").any(|key| self.refused.iter().any(|(_, refused)| refused.key == key))
-        };
-        let further = self.further.iter().filter(|problem| !is_about_refused(problem));
-        further.chain(self.refused.iter().map(|(_, refused)| refused)).cloned().collect()
-    }
-
-    /// The settings, if nothing is wrong.
-    ///
-    /// # Errors
-    /// [`Self::problems`].
-    pub fn accept(self) -> Result<Loaded, Vec<ConfigError>> {
-        let problems = self.problems();
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(Loaded { settings: self.settings, config: self.config, warnings: self.warnings })
-    }
 }
 
 /// Checks all layers together.
@@ -93,11 +71,12 @@ impl Examined {
 /// # Errors
 /// Every problem at once; nothing is applied then.
 pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigError>> {
-    examine(registry, inputs).accept()
+    let survey = survey(registry, inputs);
+    survey.loaded.ok_or(survey.problems)
 }
 
-/// Looks at all layers together.
-pub fn examine(registry: &Registry, inputs: Layers) -> Examined {
+/// Looks at all layers together, also where some are refused.
+pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let environment = environment::layer(registry, inputs.variables);
     let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
     if inputs.simulate {
@@ -120,10 +99,16 @@ pub fn examine(registry: &Registry, inputs: Layers) -> Examined {
     let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
     further.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));
     further.extend(contradictions);
+    let is_about_refused = |problem: &&ConfigError| {
+        problem.key.split(", ").any(|key| refused.iter().any(|(_, refused)| refused.key == key))
+    };
+    let problems = further.iter().filter(|problem| !is_about_refused(problem));
+    let problems: Vec<_> = problems.chain(refused.iter().map(|(_, refused)| refused)).cloned().collect();
     let mut warnings = environment.warnings;
     warnings.extend(old_names);
     warnings.extend(reserved(registry, &settings));
-    Examined { settings, refused, further, config, warnings }
+    let loaded = problems.is_empty().then(|| Loaded { settings: settings.clone(), config, warnings });
+    Survey { settings, problems, loaded, refused, further }
 }
 
 fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {

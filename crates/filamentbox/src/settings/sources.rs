@@ -10,7 +10,7 @@ use super::environment::Variable;
 use super::key::{Key, KeyError};
 use super::places::Places;
 use super::store::{Change, Store, StoreError};
-use super::{Examined, Layers, Loaded, examine, registry};
+use super::{Layers, Loaded, Survey, load, registry, survey};
 
 /// Why the settings are not known, or were not changed. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +92,36 @@ impl Sources {
         self.check(&self.stored()?)
     }
 
-    /// What the store holds, allowed or not: key and text.
+    /// The store's texts as they are, allowed or not, by key.
     ///
     /// # Errors
-    /// [`SettingsError::Store`].
+    /// [`SettingsError`].
     pub fn stored(&self) -> Result<Vec<(String, String)>, SettingsError> {
         Ok(self.store.as_ref().map_or(Ok(Vec::new()), Store::values)?)
+    }
+
+    /// Looks at everything as it would be if the store held `stored`.
+    pub fn survey(&self, stored: &[(String, String)]) -> Survey {
+        survey(&self.registry, self.layers(stored))
+    }
+
+    /// Like [`Self::change`], but only if the store still holds `expected`, as [`Self::stored`] gave it.
+    ///
+    /// # Errors
+    /// [`StoreError::ChangedMeanwhile`], and as [`Self::change`]; nothing is changed then.
+    ///
+    /// # Panics
+    /// As [`Self::change`].
+    pub fn change_from(
+        &mut self,
+        expected: &[(String, String)],
+        changes: &[Change],
+        who: &str,
+    ) -> Result<Loaded, SettingsError> {
+        let Some(mut store) = self.store.take() else { panic!("a change without a store: a defect") };
+        let changed = store.change_from(Some(expected), changes, who, |stored| self.check(stored));
+        self.store = Some(store);
+        changed
     }
 
     /// Makes `changes` in the store, if everything is allowed together with them; `who` stands in the audit.
@@ -115,11 +139,10 @@ impl Sources {
     }
 
     fn check(&self, stored: &[(String, String)]) -> Result<Loaded, SettingsError> {
-        self.examine_with(stored).accept().map_err(SettingsError::Refused)
+        load(&self.registry, self.layers(stored)).map_err(SettingsError::Refused)
     }
 
-    fn examine_with(&self, stored: &[(String, String)]) -> Examined {
-        let layers = Layers { simulate: self.simulate, variables: self.variables.clone(), stored: stored.to_vec() };
-        examine(&self.registry, layers)
+    fn layers(&self, stored: &[(String, String)]) -> Layers {
+        Layers { simulate: self.simulate, variables: self.variables.clone(), stored: stored.to_vec() }
     }
 }

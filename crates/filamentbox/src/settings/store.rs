@@ -34,6 +34,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// It does not hold what was expected: another process has changed it.
+    #[error("the settings were changed by another program meanwhile; nothing was saved")]
+    ChangedMeanwhile,
     /// Anything else.
     #[error("the settings' store {}: {reason}", path.display())]
     Failed {
@@ -93,9 +96,28 @@ impl Store {
         who: &str,
         check: impl FnOnce(&[(String, String)]) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.change_from(None, changes, who, check)
+    }
+
+    /// Like [`Self::change`], but only if the store holds the values `expected`, where they are given.
+    ///
+    /// # Errors
+    /// [`StoreError::ChangedMeanwhile`], `check`'s, or the store's; nothing is changed then.
+    pub fn change_from<T, E: From<StoreError>>(
+        &mut self,
+        expected: Option<&[(String, String)]>,
+        changes: &[Change],
+        who: &str,
+        check: impl FnOnce(&[(String, String)]) -> Result<T, E>,
+    ) -> Result<T, E> {
         let path = self.path.clone();
         let failed = |reason| E::from(StoreError::Failed { path: path.clone(), reason });
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        if let Some(expected) = expected
+            && values(&transaction).map_err(&failed)? != expected
+        {
+            return Err(StoreError::ChangedMeanwhile.into());
+        }
         let at = wall().map_or(0.0, |wall| wall.millis() as f64 / 1e3);
         for Change { key, text } in changes {
             let old: Option<String> =

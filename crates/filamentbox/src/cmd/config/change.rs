@@ -6,7 +6,7 @@ use anyhow::Result;
 use filamentbox_core::config::{ConfigError, Registry, Setting, Source};
 
 use super::{Installation, complain, complain_of, keys_of, say, shown};
-use crate::settings::{self, Access, Change, Examined, SettingsError};
+use crate::settings::{self, Access, Change, SettingsError, Survey};
 
 /// Whether it is done, or only told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,10 +26,11 @@ pub(super) fn change(
     command: &str,
 ) -> Result<Result<(), Vec<ConfigError>>> {
     let sources = installation.open(Access::Existing, false)?;
-    let (before, stored) = (sources.examine()?, sources.stored()?);
+    let stored = sources.stored()?;
+    let before = sources.survey(&stored);
     let stored = |key: &str| stored.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str());
     let real: Vec<_> = changes.iter().filter(|change| stored(&change.key) != change.text.as_deref()).cloned().collect();
-    let mut after = sources.examine_changed(changes);
+    let mut after = sources.survey_changed(changes);
     if after.is_ok() && purpose == Purpose::Change && !real.is_empty() {
         after = installation.open(Access::Create, false)?.mend(&real, &who(command));
     }
@@ -74,8 +75,8 @@ fn who(command: &str) -> String {
 struct Told<'a> {
     registry: &'a Registry,
     change: &'a Change,
-    before: &'a Examined,
-    after: &'a Examined,
+    before: &'a Survey,
+    after: &'a Survey,
     /// What the store had.
     stored: Option<&'a str>,
 }
@@ -137,12 +138,12 @@ fn wins(key: &str, winner: &Setting) -> String {
 }
 
 /// What a person should know besides, after `changes` were made.
-fn close(changes: &[Change], installation: &Installation, purpose: Purpose, after: &Examined) {
+fn close(changes: &[Change], installation: &Installation, purpose: Purpose, after: &Survey) {
     let is_about = |warning: &&String| changes.iter().any(|change| warning.contains(&change.key));
-    after.warnings.iter().filter(is_about).for_each(complain);
-    let problems = after.problems();
-    if !problems.is_empty() {
-        complain_of("still to be mended, no daemon starts like this", &problems);
+    let warnings = after.loaded.iter().flat_map(|loaded| &loaded.warnings);
+    warnings.filter(is_about).for_each(complain);
+    if !after.problems.is_empty() {
+        complain_of("still to be mended, no daemon starts like this", &after.problems);
     } else if purpose == Purpose::Change && !changes.is_empty() && installation.is_running() {
         say("the running daemon takes it within 2 s");
     }

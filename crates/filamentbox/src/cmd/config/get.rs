@@ -14,14 +14,14 @@ pub(super) fn get(args: &GetArgs, installation: &Installation) -> Result<ExitCod
     if sources.registry.find(key).is_none() {
         return Ok(unknown(&sources.registry, key));
     }
-    let examined = sources.examine()?;
-    let problems = examined.problems();
+    let survey = sources.survey(&sources.stored()?);
+    let problems = &survey.problems;
     let is_about_key = |problem: &_| super::keys_of(problem).any(|named| named == key);
-    match examined.settings.get(key) {
+    match survey.settings.get(key) {
         _ if problems.iter().any(is_about_key) => {}
         Some(setting) => say(shown(&sources.registry, key, &setting.text, args.reveal)),
         None => bail!("{key} is not set"),
     }
     // The value is right, but no daemon starts with these settings.
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { complain_of("no daemon starts like this", &problems) })
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { complain_of("no daemon starts like this", problems) })
 }

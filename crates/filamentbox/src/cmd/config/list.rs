@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Installation, Usage, complain_of, keys_of, say, shown};
 use crate::cli::ListArgs;
-use crate::settings::{Access, Examined};
+use crate::settings::{Access, Survey};
 
 /// Shown instead of a value that is not allowed: the problem's text has it.
 const REFUSED: &str = "(refused)";
@@ -32,9 +32,9 @@ struct Row {
 
 pub(super) fn list(args: &ListArgs, installation: &Installation) -> Result<ExitCode> {
     let sources = installation.open(Access::Existing, args.simulate)?;
-    let examined = sources.examine()?;
-    let problems = examined.problems();
-    let mut rows = rows(&sources.registry, &examined, &problems, args.reveal);
+    let survey = sources.survey(&sources.stored()?);
+    let problems = &survey.problems;
+    let mut rows = rows(&sources.registry, &survey, problems, args.reveal);
     let prefix = args.prefix.as_deref().unwrap_or_default();
     rows.retain(|row| row.key.starts_with(prefix));
     if rows.is_empty() {
@@ -48,12 +48,12 @@ pub(super) fn list(args: &ListArgs, installation: &Installation) -> Result<ExitC
     } else {
         say_table(&rows)
     }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { complain_of("no daemon starts like this", &problems) })
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { complain_of("no daemon starts like this", problems) })
 }
 
 /// Every key's value, and every value that is refused; by key.
-fn rows(registry: &Registry, examined: &Examined, problems: &[ConfigError], reveal: bool) -> Vec<Row> {
-    let mut rows: Vec<_> = examined
+fn rows(registry: &Registry, survey: &Survey, problems: &[ConfigError], reveal: bool) -> Vec<Row> {
+    let mut rows: Vec<_> = survey
         .settings
         .iter()
         .map(|(key, setting)| Row {
@@ -63,7 +63,7 @@ fn rows(registry: &Registry, examined: &Examined, problems: &[ConfigError], reve
             problem: None,
         })
         .collect();
-    for (source, problem) in &examined.refused {
+    for (source, problem) in &survey.refused {
         // What stands below a refused value does not hold.
         rows.retain(|row| row.key != problem.key || row.source <= *source);
         rows.push(Row {
@@ -73,7 +73,7 @@ fn rows(registry: &Registry, examined: &Examined, problems: &[ConfigError], reve
             problem: Some(problem.problem.clone()),
         });
     }
-    let further = problems.iter().filter(|problem| !examined.refused.iter().any(|(_, refused)| refused == *problem));
+    let further = problems.iter().filter(|problem| !survey.refused.iter().any(|(_, refused)| refused == *problem));
     for problem in further {
         for row in rows.iter_mut().filter(|row| row.value.is_some() && keys_of(problem).any(|key| key == row.key)) {
             row.problem = Some(problem.problem.clone());
