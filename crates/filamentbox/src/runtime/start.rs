@@ -92,32 +92,36 @@ pub fn start(options: Options) -> Result<Running> {
     Ok(Running { control, sensors, phase, notices, socket, alerts, _folder: folder })
 }
 
+/// The journal at `path`, as the settings want it.
+pub fn journal_options(config: &Config, path: PathBuf, clocks: Arc<Clocks>) -> journal::Options {
+    journal::Options {
+        path,
+        crash_log_dir: crash_log_dir(),
+        durability: config.durability,
+        queue_max_size: config.queue_max_size,
+        max_batches: config.max_batches,
+        retention: config.retention,
+        max_bytes: config.history_max_mb * 1_000_000,
+        max_age: config.max_age,
+        sinks: config.backends.clone(),
+        batch_size: config.batch_size as u64,
+        clocks,
+    }
+}
+
 impl Start {
     fn config(&self) -> &Config {
         &self.options.loaded.config
     }
 
     fn journal(&self, path: PathBuf) -> Result<(Intake, Handle)> {
-        let config = self.config();
-        let options = journal::Options {
-            path,
-            crash_log_dir: crash_log_dir().or_else(|| {
-                warn!(
-                    "there is no RAM disk ({}): a crash of the program loses the open samples",
-                    CRASH_LOG_DIRS.join(", ")
-                );
-                None
-            }),
-            durability: config.durability,
-            queue_max_size: config.queue_max_size,
-            max_batches: config.max_batches,
-            retention: config.retention,
-            max_bytes: config.history_max_mb * 1_000_000,
-            max_age: config.max_age,
-            sinks: config.backends.clone(),
-            batch_size: config.batch_size as u64,
-            clocks: self.clocks.clone(),
-        };
+        let options = journal_options(self.config(), path, self.clocks.clone());
+        if options.crash_log_dir.is_none() {
+            warn!(
+                "there is no RAM disk ({}): a crash of the program loses the open samples",
+                CRASH_LOG_DIRS.join(", ")
+            );
+        }
         let (intake, handle, mut worker, recovery) = journal::open(options).context("the journal cannot be opened")?;
         let at = self.clocks.read().wall;
         for event in recovery.events() {

@@ -7,6 +7,7 @@ mod get;
 mod import;
 mod installation;
 mod list;
+mod old_names;
 mod set;
 mod unset;
 

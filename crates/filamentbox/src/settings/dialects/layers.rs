@@ -9,7 +9,10 @@ use crate::settings::environment::variable_name;
 
 /// Puts our names in the place of the original's, in all `layers` (highest first). Says what was found, a line each. Within one layer
 /// our own name wins over an old one.
-pub(in crate::settings) fn translate(registry: &Registry, layers: &mut [Layer]) -> (Vec<String>, Vec<(Source, ConfigError)>) {
+pub(in crate::settings) fn translate(
+    registry: &Registry,
+    layers: &mut [Layer],
+) -> (Vec<String>, Vec<(Source, ConfigError)>) {
     let mut known: HashMap<String, String> = HashMap::new();
     for (key, text) in layers.iter().flat_map(|layer| &layer.values) {
         known.entry(key.clone()).or_insert_with(|| text.clone());
@@ -43,7 +46,10 @@ pub(in crate::settings) fn translate(registry: &Registry, layers: &mut [Layer]) 
                         let problem = registry.find(&new).and_then(|spec| spec.parse(&text).err());
                         match problem {
                             Some(problem) if new != key => {
-                                errors.push((source, ConfigError { key: key.clone(), problem: format!("(now {new}) {problem}") }));
+                                errors.push((
+                                    source,
+                                    ConfigError { key: key.clone(), problem: format!("(now {new}) {problem}") },
+                                ));
                             }
                             _ => {
                                 notes.push(now_called(&name(&key), source, &key, &new, &text));

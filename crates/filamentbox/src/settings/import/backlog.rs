@@ -25,6 +25,17 @@ pub struct Batch {
     pub json: String,
 }
 
+impl Batch {
+    /// What tells it from every other batch, whatever file it is in: when it was saved, to the bit, and its content.
+    pub fn identity(&self) -> Vec<u8> {
+        let json = self.json.as_bytes();
+        let mut identity = self.saved_at_s.to_bits().to_be_bytes().to_vec();
+        identity.extend((json.len() as u64).to_be_bytes());
+        identity.extend(crc32fast::hash(json).to_be_bytes());
+        identity
+    }
+}
+
 /// An open backlog.
 pub struct Backlog {
     opened: database::Opened,
