@@ -15,6 +15,7 @@ command -v faketime >/dev/null || packages+=(faketime)
 command -v pgrep >/dev/null || packages+=(procps)
 command -v strace >/dev/null || packages+=(strace)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 # The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.
 if [ "$(uname -m)" = x86_64 ]; then
   command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
@@ -29,8 +30,19 @@ install_timescaledb() {
   if [ node_modules/.package-lock.json -nt package-lock.json ]; then return; fi
   npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund
 }
+
+# Another SQLCipher 4 than ours, of exactly the version in its requirements (Debian 12 has SQLCipher 3, which cannot open these files).
+install_sqlcipher() {
+  cd "$(dirname "$0")/../crates/sqlcipher/tests/sqlcipher3"
+  if [ .venv/installed -nt requirements.txt ]; then return; fi
+  python3 -m venv --clear .venv
+  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
+  touch .venv/installed
+}
+# Each in a process of its own, as they change the folder.
+install_others() { (install_timescaledb); (install_sqlcipher); }
 if [ ${#packages[@]} -eq 0 ]; then
-  install_timescaledb
+  install_others
   exit 0
 fi
 
@@ -53,4 +65,4 @@ if [ ! -e "$policy" ]; then
   as_root chmod +x "$policy"
 fi
 as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
-install_timescaledb
+install_others

@@ -65,6 +65,8 @@ impl Store {
         for literal in key.literals() {
             let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
             connection.busy_timeout(BUSY).map_err(failed)?;
+            // SQLCipher would tell stderr of a wrong key, at once and in its own words.
+            connection.execute_batch("PRAGMA cipher_log_level = NONE;").map_err(failed)?;
             connection.execute_batch(&format!("PRAGMA key = {};", *literal)).map_err(failed)?;
             match connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0)) {
                 Ok(_) => {
