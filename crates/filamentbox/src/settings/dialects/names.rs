@@ -26,6 +26,6 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
 /// Old name, `*` at its end standing for any rest, and why it means nothing.
 pub(super) const IGNORED: &[(&str, &str)] = &[
     ("data_collection.gauge_*", "this version has no page with gauges"),
-    ("ui.*", "this version has no page"),
+    ("ui.show_*", "this version has no page"),
     ("database.victoriametrics.timeout", "requests have a fixed limit of time"),
 ];

@@ -158,9 +158,11 @@ impl Summary {
         }
         if let Some((first, last)) = self.span {
             say(format_args!(
-                "  {} points of {} batches, from {first} to {last}: they become history, and every backend gets them once",
+                "  {} points of {} batches, from {} to {}: they become history, and every backend gets them once",
                 self.points,
-                self.batches - self.known
+                self.batches - self.known,
+                shown(first),
+                shown(last)
             ));
         }
         if self.untimed {
@@ -181,6 +183,12 @@ impl Summary {
             ));
         }
     }
+}
+
+/// A moment as people write it, in UTC.
+fn shown(at: UnixTime) -> String {
+    let moment = jiff::Timestamp::from_millisecond(at.millis());
+    moment.map_or_else(|_| at.to_string(), |moment| moment.strftime("%F %TZ").to_string())
 }
 
 /// From one reading of the original's to the next: as the import has it, or else as it is set here.
