@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
@@ -41,16 +41,6 @@ impl Installation {
             Some(remedy) => anyhow!("{problem}; {remedy}"),
             None => problem.into(),
         })
-    }
-
-    /// The journal's file.
-    ///
-    /// # Errors
-    /// When the settings cannot be read.
-    pub(super) fn journal(&self) -> Result<PathBuf> {
-        let sources = self.open(Access::Existing, false)?;
-        let settings = sources.survey(&sources.stored()?).settings;
-        Ok(self.places.data_dir.join(settings.text("persistence.db_path")))
     }
 
     /// Whether a daemon runs on its data folder.

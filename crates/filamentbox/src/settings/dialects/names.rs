@@ -18,9 +18,6 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("database.prometheus.gateway_url", "database.prometheus.url"),
     ("database.prometheus.job_name", "database.prometheus.job"),
     ("database.timescaledb.table_name", "database.timescaledb.table"),
-    // What its reload watched, while it read the longer names.
-    ("heating_control.min_temp", "heating_control.min_temp_c"),
-    ("heating_control.max_temp", "heating_control.max_temp_c"),
 ];
 
 /// Old name, `*` at its end standing for any rest, and why it means nothing.

@@ -1,4 +1,4 @@
-//! What a file is, by its content: names and extensions are often changed.
+//! What a file is, by its content: names are often changed. Only for text that is nothing in particular the name decides.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -74,8 +74,13 @@ pub fn recognise(path: &Path) -> Result<Option<Kind>, Unreadable> {
             Err(Unreadable("it is neither text nor a database".to_owned()))
         };
     };
-    if env_file::looks_like(text) {
-        return Ok(Some(Kind::EnvFile));
+    // A name that promises a kind of text is believed, so that a mistake in the file is told as what it is.
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yaml" | "yml") => return Ok(Some(Kind::Yaml)),
+        Some("env") => return Ok(Some(Kind::EnvFile)),
+        _ if path.file_name().is_some_and(|name| name == ".env") => return Ok(Some(Kind::EnvFile)),
+        _ if env_file::looks_like(text) => return Ok(Some(Kind::EnvFile)),
+        _ => {}
     }
     // TOML is hardly ever YAML of nested maps: its `=` stands where a colon should.
     let is_yaml = yaml::read(text).is_ok_and(|settings| !settings.is_empty());

@@ -109,7 +109,7 @@ fn a_store_that_no_key_opens_changes_nothing() {
     fs::write(original.path(".config_key"), "wrong\n").expect("written");
     let path = original.path("filamentbox_config.db");
     place.assert_refused(&["import", &path], &["no key opens it", ".config_key", "the published default key"]);
-    fs::write(original.path("filamentbox_config.db"), vec![7_u8; 1000]).expect("written");
+    fs::write(original.path("filamentbox_config.db"), vec![0xfe_u8; 1000]).expect("written");
     place.assert_refused(&["import", &path], &["neither text nor a database"]);
     place.assert_refused(&["import", &place.path("").display().to_string()], &["nothing of the original's"]);
 }
@@ -138,6 +138,8 @@ fn a_refused_value_keeps_all_from_being_imported_unless_asked() {
     assert_eq!(done.code, 0, "{}", done.complained);
     assert_all(&done.complained, &["sensor.gpio_pin", "30 and 20 are not allowed together"]);
     assert_all(&done.said, &["sensor.gpio_pin: REFUSED", "heating_control.min_temp_c: was 18, is 20.0"]);
+    let broken = place.write("config.yaml", "sensor: [1\n");
+    place.assert_refused(&["import", &broken], &["config.yaml: it is not valid YAML"]);
     let list = place.ask(&["list", "--changed"]);
     assert!(list.contains("queue.max_size") && !list.contains("min_temp_c"), "{list}");
 }

@@ -9,6 +9,7 @@ pub(super) mod toml;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use filamentbox_core::config::{Config, ConfigError};
@@ -17,8 +18,9 @@ use self::original::{Original, Recognised, Waiting};
 use super::change::{self, Purpose};
 use super::{Installation, USAGE, Usage, complain, keys_of, old_names, say};
 use crate::cli::ImportArgs;
+use crate::runtime::folder::DataFolder;
 use crate::settings::import::Difference;
-use crate::settings::{self, Access, Change};
+use crate::settings::{self, Access, Change, dialects};
 
 /// In the place of a path: TOML from stdin.
 const STDIN: &str = "-";
@@ -105,31 +107,49 @@ pub(super) fn import(args: &ImportArgs, installation: &Installation) -> Result<E
         left_out(&found.problems);
     }
     found.entries.sort_by(|a, b| a.key.cmp(&b.key));
-    let interval = found.entries.iter().find(|entry| entry.key == "data_collection.read_interval");
-    let interval = original::interval(interval.map(|entry| entry.text.as_str()), installation)?;
-    let waiting: Vec<Waiting> =
-        original.backlogs.iter().map(|path| Waiting::open(path, interval)).collect::<Result<_>>()?;
-    // Held to the end: no daemon starts while its journal is written.
-    let folder = match original.backlogs.first() {
-        Some(backlog) if !args.dry_run => Some(original::hold(&installation.places.data_dir, backlog)?),
-        _ => None,
-    };
-    let journal = installation.journal()?;
-    waiting.iter().try_for_each(|waiting| waiting.tell(&journal))?;
+    // Read, told and locked before anything is changed; stored when the settings are.
+    let points = waiting(&original, &found, args, installation)?;
     if let Err(code) = store(&mut found, args, installation)? {
         return Ok(code);
     }
-    let sources = installation.open(Access::Existing, false)?;
-    let survey = sources.survey(&sources.stored()?);
-    if !args.dry_run {
-        original::tell_differences(&Difference::in_force(&registry, &survey.settings, &original.kinds()));
+    let kinds = original.kinds();
+    if kinds.is_empty() && points.is_none() {
+        return Ok(ExitCode::SUCCESS);
     }
-    if folder.is_some() {
-        let config = Config::examine(&survey.settings).0;
+    let sources = installation.open(Access::Existing, false)?;
+    let settings = sources.survey(&sources.stored()?).settings;
+    let mut differences = Difference::in_force(&registry, &settings, &kinds);
+    differences.retain(|difference| !found.entries.iter().any(|entry| entry.key == difference.key));
+    original::tell_differences(&differences);
+    if let Some((_folder, waiting)) = points {
+        let journal = installation.places.data_dir.join(settings.text("persistence.db_path"));
+        let config = Config::examine(&settings).0;
         let count = waiting.iter().map(|waiting| waiting.take_in(&config, journal.clone())).sum::<Result<u64>>()?;
         say(format_args!("{count} points were taken into the journal"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The original's undelivered points, told; and the data folder, held so that no daemon starts before they are stored. `None` when there
+/// are none to store.
+fn waiting(
+    original: &Original,
+    found: &Findings,
+    args: &ImportArgs,
+    installation: &Installation,
+) -> Result<Option<(DataFolder, Vec<Waiting>)>> {
+    let Some(first) = original.backlogs.first() else { return Ok(None) };
+    let folder = if args.dry_run { None } else { Some(original::hold(&installation.places.data_dir, first)?) };
+    let sources = installation.open(Access::Existing, false)?;
+    let settings = sources.survey(&sources.stored()?).settings;
+    let interval = "data_collection.read_interval";
+    let imported =
+        found.entries.iter().find(|entry| entry.key == interval).and_then(|entry| entry.text.trim().parse().ok());
+    let interval = Duration::from_secs_f64(imported.unwrap_or_else(|| settings.number(interval)));
+    let journal = installation.places.data_dir.join(settings.text("persistence.db_path"));
+    let waiting: Vec<_> = original.backlogs.iter().map(|path| Waiting::open(path, interval)).collect::<Result<_>>()?;
+    waiting.iter().try_for_each(|waiting| waiting.tell(&journal))?;
+    Ok(folder.map(|folder| (folder, waiting)))
 }
 
 /// Makes the changes, or says what is wrong with them. What is refused only together with others is left out where that was asked for.
@@ -149,7 +169,7 @@ fn store(found: &mut Findings, args: &ImportArgs, installation: &Installation) -
         let told: Vec<_> = problems.iter().map(|problem| placed(found, problem)).collect();
         let before = found.entries.len();
         if args.skip_refused {
-            found.entries.retain(|entry| !problems.iter().flat_map(keys_of).any(|key| key == entry.key));
+            found.entries.retain(|entry| !problems.iter().flat_map(keys_of).any(|key| is_called(entry, key)));
         }
         if found.entries.len() == before {
             return Ok(Err(refuse(&told)));
@@ -163,9 +183,15 @@ fn left_out(problems: &[String]) {
     problems.iter().for_each(|problem| complain(format_args!("  {problem}")));
 }
 
+/// Whether the entry is `key`, by our name or an old one.
+fn is_called(entry: &Entry, key: &str) -> bool {
+    entry.key == key
+        || dialects::now_called(&entry.key, &|_| None).is_some_and(|keys| keys.iter().any(|now| now == key))
+}
+
 /// A problem after the places of the keys that it is about.
 fn placed(found: &Findings, problem: &ConfigError) -> String {
-    let is_about = |entry: &&Entry| keys_of(problem).any(|key| key == entry.key);
+    let is_about = |entry: &&Entry| keys_of(problem).any(|key| is_called(entry, key));
     let places: Vec<_> = found.entries.iter().filter(is_about).map(|entry| entry.place.as_str()).collect();
     if places.is_empty() { problem.to_string() } else { format!("{}: {problem}", places.join(", ")) }
 }

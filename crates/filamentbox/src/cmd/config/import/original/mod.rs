@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{Entry, Findings, Usage, say};
 use crate::settings::import::{self, Difference, Fate, Kind, Line, Place, Plan, Source, StoreKey, Unreadable};
 
-pub(super) use waiting::{Waiting, hold, interval};
+pub(super) use waiting::{Waiting, hold};
 
 /// Variables with the key of the original's store.
 const KEYS: [&str; 2] = ["CONFIG_ENCRYPTION_KEY", "FILAMENTBOX_CONFIG_KEY"];

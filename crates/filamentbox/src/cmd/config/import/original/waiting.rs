@@ -9,7 +9,7 @@ use filamentbox_core::config::Config;
 use filamentbox_core::sample::Point;
 use filamentbox_core::time::UnixTime;
 
-use super::super::{Installation, say};
+use super::super::say;
 use crate::journal::{self, Adoption};
 use crate::runtime::clock::{Clocks, wall};
 use crate::runtime::folder::{DataFolder, FolderError};
@@ -189,20 +189,4 @@ impl Summary {
 fn shown(at: UnixTime) -> String {
     let moment = jiff::Timestamp::from_millisecond(at.millis());
     moment.map_or_else(|_| at.to_string(), |moment| moment.strftime("%F %TZ").to_string())
-}
-
-/// From one reading of the original's to the next: as the import has it, or else as it is set here.
-pub(in crate::cmd::config::import) fn interval(
-    imported: Option<&str>,
-    installation: &Installation,
-) -> Result<Duration> {
-    let key = "data_collection.read_interval";
-    let seconds = match imported.and_then(|text| text.trim().parse().ok()) {
-        Some(seconds) => seconds,
-        None => {
-            let sources = installation.open(crate::settings::Access::Existing, false)?;
-            sources.survey(&sources.stored()?).settings.number(key)
-        }
-    };
-    Ok(Duration::from_secs_f64(seconds))
 }
