@@ -32,6 +32,9 @@ pub struct OriginalArgs {
     /// As `config unset KEY`
     #[arg(long, group = "action", value_name = "KEY")]
     pub delete: Option<String>,
+    /// As `config edit`
+    #[arg(long, group = "action", conflicts_with = "key")]
+    pub interactive: bool,
     /// As --config-db
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
@@ -44,17 +47,18 @@ pub struct OriginalArgs {
 impl OriginalArgs {
     /// Whether there are any.
     pub fn any(&self) -> bool {
-        let Self { list, get, set, delete, db, key } = self;
-        *list || get.is_some() || set.is_some() || delete.is_some() || db.is_some() || key.is_some()
+        let Self { list, get, set, delete, interactive, db, key } = self;
+        *list || *interactive || get.is_some() || set.is_some() || delete.is_some() || db.is_some() || key.is_some()
     }
 
     /// The command that does the same.
     pub fn command(self) -> Option<ConfigCommand> {
-        let Self { list, get, set, delete, .. } = self;
+        let Self { list, get, set, delete, interactive, .. } = self;
         let get = get.map(|key| ConfigCommand::Get(GetArgs { key, reveal: false }));
         let set = set.map(|words| ConfigCommand::Set(SetArgs { words, stdin: false }));
         let unset = delete.map(|key| ConfigCommand::Unset(UnsetArgs { keys: vec![key] }));
-        get.or(set).or(unset).or_else(|| list.then(|| ConfigCommand::List(ListArgs::default())))
+        let edit = interactive.then_some(ConfigCommand::Edit);
+        get.or(set).or(unset).or(edit).or_else(|| list.then(|| ConfigCommand::List(ListArgs::default())))
     }
 }
 
@@ -72,6 +76,8 @@ pub enum ConfigCommand {
     /// Take settings out of the store, all or none: what the next source says holds again
     #[command(after_help = UNSET_HELP)]
     Unset(UnsetArgs),
+    /// Look at settings and change them on the whole screen, with search, choices, a test of the databases and a review
+    Edit,
     /// What a key does, what is allowed, its default
     Describe(DescribeArgs),
     /// What the store holds, as TOML
@@ -80,6 +86,50 @@ pub enum ConfigCommand {
     /// Take settings from files into the store, all or none
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
+    /// Who changed what in the store, newest first; secrets are not shown
+    Audit(AuditArgs),
+    /// The key of the store
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// `config audit`
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// As JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+}
+
+/// `config key ...`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make the key of a new installation, in the file .config_key beside the store. The first start does it by itself; this is for
+    /// those who want to keep a copy before. Refused where there is a key or a store
+    Generate {
+        /// Show a new key on stdout and keep it nowhere: for the environment or Vault
+        #[arg(long)]
+        print: bool,
+    },
+    /// Give the store a new random key; killed at any moment, it leaves a store and its key. A running daemon goes on
+    ///
+    /// A key that is in the file .config_key (or the published default key) is replaced there. One that comes from the environment
+    /// cannot be: `config key generate --print` makes a new one, which goes into a private file for --new-key; afterwards it must take
+    /// the old one's place in the environment. Backups of the store that were made before need the old key.
+    Rotate {
+        /// Take the key in FILE instead of a random one
+        #[arg(long, value_name = "FILE")]
+        new_key: Option<std::path::PathBuf>,
+    },
+    /// Where the key in force comes from, where the store is, and whether it opens; never the key
+    ShowLocation {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 const LIST_HELP: &str = "\

@@ -1,13 +1,18 @@
-//! Where settings come from: the environment over the encrypted store over what `--simulate` implies over the defaults.
+//! Where settings come from: the environment over Vault over the encrypted store over what `--simulate` implies over the defaults.
 
 pub mod dialects;
 mod environment;
+mod files;
 pub mod import;
 mod key;
+mod lock;
 mod places;
 pub mod reference;
+mod rotation;
+mod rows;
 mod sources;
 mod store;
+pub mod vault;
 
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
@@ -17,8 +22,8 @@ use crate::{alerts, sinks};
 pub use environment::{Variable, variable_name};
 pub use key::{KEY_VARIABLE, Key, KeyError, KeySource};
 pub use places::Places;
-pub use sources::{Access, SettingsError, Sources};
-pub use store::{Change, Store, StoreError};
+pub use sources::{Access, Located, SettingsError, Sources, new_problems};
+pub use store::{Audited, Change, Store, StoreError};
 
 /// What `--simulate` means, whatever else is set: a simulated sensor, and with it simulated outputs.
 const SIMULATE: &[(&str, &str)] = &[("sensor.type", "simulated")];
@@ -48,6 +53,8 @@ pub struct Layers {
     pub simulate: bool,
     /// The environment.
     pub variables: Vec<Variable>,
+    /// Vault: key and text.
+    pub vault: Vec<(String, String)>,
     /// The store: key and text.
     pub stored: Vec<(String, String)>,
 }
@@ -78,7 +85,8 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
 /// Looks at all layers together, also where some are refused.
 pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let environment = environment::layer(registry, inputs.variables);
-    let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
+    let vault = Layer { source: Source::Vault, values: inputs.vault };
+    let mut layers = vec![environment.layer, vault, Layer { source: Source::Store, values: inputs.stored }];
     if inputs.simulate {
         let layer = |values: &[(&str, &str)]| Layer {
             source: Source::Simulate,
@@ -90,6 +98,8 @@ pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let (old_names, not_understood) = dialects::translate(registry, &mut layers);
     let (settings, mut refused) = registry.resolve_allowed(&layers);
     refused.extend(not_understood);
+    let in_vault = refused.iter_mut().filter(|(source, _)| *source == Source::Vault);
+    in_vault.for_each(|(_, problem)| vault::locate(problem));
     let (config, contradictions) = Config::examine(&settings);
     let mut further = environment.errors;
     further.extend(sinks::check(&settings, &config));
@@ -122,4 +132,57 @@ fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
 /// The process's environment.
 pub fn variables() -> Vec<Variable> {
     std::env::vars_os().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Keys with texts that contradict nothing.
+    const POOL: [(&str, &[&str]); 6] = [
+        ("sensor.type", &["auto", "bme280", "dht22"]),
+        ("heating_control.enabled", &["true", "false"]),
+        ("sensor.sea_level_pressure", &["990", "1000", "1013.25"]),
+        ("history.max_mb", &["32", "48", "64"]),
+        ("data_collection.tags.shelf", &["1", "2"]),
+        ("database.influxdb_v2.token", &["a", "b"]),
+    ];
+
+    /// A text or nothing for each key of the pool.
+    fn layer() -> impl Strategy<Value = Vec<(String, String)>> {
+        let one = |(key, texts): (&'static str, &'static [&'static str])| {
+            prop::option::of(prop::sample::select(texts))
+                .prop_map(move |text| text.map(|text| (key.to_owned(), text.to_owned())))
+        };
+        POOL.map(one).to_vec().prop_map(|layer| layer.into_iter().flatten().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn the_highest_layer_holds(environment in layer(), vault in layer(), stored in layer(), simulate: bool) {
+            let named = environment.iter().map(|(key, text)| (variable_name(key).into(), text.into()));
+            let inputs = Layers { simulate, variables: named.collect(), vault: vault.clone(), stored: stored.clone() };
+            let loaded = load(&registry(), inputs).expect("allowed");
+            let text = |layer: &[(String, String)], key| layer.iter().find(|(known, _)| known == key).map(|(_, text)| text.clone());
+            let implied = |layer: &[(&str, &str)], key: &str| {
+                layer.iter().find(|(known, _)| simulate && *known == key).map(|(_, text)| (*text).to_owned())
+            };
+            for (key, _) in POOL {
+                let default = registry().find(key).filter(|spec| !spec.is_family()).map(|spec| spec.default.to_owned());
+                let layers = [
+                    (implied(SIMULATE, key), Source::Simulate),
+                    (text(&environment, key), Source::Environment),
+                    (text(&vault, key), Source::Vault),
+                    (text(&stored, key), Source::Store),
+                    (implied(SIMULATE_DEFAULTS, key), Source::Simulate),
+                    (default, Source::Default),
+                ];
+                let expected = layers.into_iter().find_map(|(text, source)| Some((text?, source)));
+                let holds = loaded.settings.get(key).map(|setting| (setting.text.clone(), setting.source));
+                prop_assert_eq!(holds, expected, "{}", key);
+            }
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! `config ...`: a file a subcommand.
 
+mod audit;
 mod change;
 mod describe;
+mod edit;
 mod export;
 mod get;
 mod import;
 mod installation;
+mod key;
 mod list;
 mod old_names;
 mod set;
@@ -40,9 +43,12 @@ fn run(command: ConfigCommand, installation: Installation) -> Result<ExitCode> {
         ConfigCommand::Get(args) => get::get(&args, &installation),
         ConfigCommand::Set(args) => set::set(args, &installation),
         ConfigCommand::Unset(args) => unset::unset(args, &installation),
+        ConfigCommand::Edit => edit::edit(&installation),
         ConfigCommand::Describe(args) => describe::describe(&args),
         ConfigCommand::Export(args) => export::export(&args, &installation),
         ConfigCommand::Import(args) => import::import(&args, &installation),
+        ConfigCommand::Key(command) => key::key(&command, installation.places),
+        ConfigCommand::Audit(args) => audit::audit(&args, installation.places),
     }
 }
 

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Entry, Findings};
 
-pub(super) fn read(path: &Path, text: &str) -> Findings {
+pub(in crate::cmd::config) fn read(path: &Path, text: &str) -> Findings {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut document = Document { path, text, found: Findings::default() };
     for error in errors {
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path, text: &str) -> Findings {
 }
 
 /// Whether `x = WRITTEN` is read as `text`.
-pub(crate) fn is_read_as(written: &str, text: &str) -> bool {
+pub(in crate::cmd::config) fn is_read_as(written: &str, text: &str) -> bool {
     let document = format!("x = {written}");
     let found = read(Path::new(""), &document);
     found.problems.is_empty() && matches!(&found.entries[..], [entry] if entry.text == text)
