@@ -79,6 +79,8 @@ fn now_called(name: &str, source: Source, old: &str, new: &str, text: &str) -> S
 
 #[cfg(test)]
 mod tests {
+    use filamentbox_core::config::Source;
+
     use crate::settings::{Layers, load, registry};
 
     /// The environment, the store, what holds, and a part of each line that is told.
@@ -158,6 +160,21 @@ mod tests {
             &[("sensor.type", "bme280")],
             &[("sensor.type", "dht22")],
             &["FILAMENTBOX_SENSORS__TYPE"],
+        );
+    }
+
+    #[test]
+    fn in_vault_too() {
+        let vault = vec![("sensors.type".to_owned(), "dht22".to_owned())];
+        let loaded = load(&registry(), Layers { vault, ..Layers::default() }).expect("accepted");
+        assert_eq!(
+            loaded.settings.get("sensor.type").map(|s| (s.text.as_str(), s.source)),
+            Some(("dht22", Source::Vault))
+        );
+        assert!(
+            loaded.warnings[0].contains("sensors.type in the vault is now called sensor.type"),
+            "{:?}",
+            loaded.warnings
         );
     }
 

@@ -252,6 +252,7 @@ mod tests {
                 ("retry.backoff_base", "many"),
                 ("sensor.typ", "bme280"),
                 ("heating_control.enabled", "yes"),
+                ("data_collection.measurement", "[...]\n"),
             ],
         );
         check(
@@ -275,6 +276,7 @@ mod tests {
                 "retry.backoff_base Refused(\"\\\"many\\\" is not allowed",
                 "sensor.typ Ignored(\"no setting of either program has this name; the nearest here is sensor.type\")",
                 "heating_control.enabled Became",
+                "data_collection.measurement Refused",
                 "influxdb.username (not set",
             ],
         );

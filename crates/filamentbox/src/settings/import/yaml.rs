@@ -8,6 +8,8 @@ use super::{Raw, Unreadable};
 
 /// Deeper nesting is no configuration.
 const DEPTH_MAX: usize = 16;
+/// Stands for a list, which no setting is: with its control character no kind of value takes it.
+const LIST: &str = "[...]\n";
 
 /// Every scalar of the file under its dotted key, in the file's order.
 ///
@@ -40,7 +42,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Raw>, Unreadable> {
             Event::SequenceStart(..) => {
                 if list_depth == 0 {
                     let Some(key) = dotted(&open) else { return refuse("a list where settings should be") };
-                    found.push(Raw { name: key.clone(), key, text: "[...]".to_owned(), line });
+                    found.push(Raw { name: key.clone(), key, text: LIST.to_owned(), line });
                 }
                 list_depth += 1;
             }
@@ -111,7 +113,7 @@ mod tests {
         ];
         check(text, Ok(expected));
         check("", Ok(&[]));
-        check("a:\n  - {b: c}\n  - d\ne: f\n", Ok(&[("a", "[...]"), ("e", "f")]));
+        check("a:\n  - {b: c}\n  - d\ne: f\n", Ok(&[("a", LIST), ("e", "f")]));
     }
 
     #[test]

@@ -144,6 +144,23 @@ fn a_refused_value_keeps_all_from_being_imported_unless_asked() {
     assert!(list.contains("queue.max_size") && !list.contains("min_temp_c"), "{list}");
 }
 
+#[test]
+fn the_journal_of_another_user_is_left_to_that_user() {
+    if !super::is_root() {
+        eprintln!("SKIPPED: only root can make a folder of another user's");
+        return;
+    }
+    let (original, place) = (Original::new("v1"), Installation::new());
+    let folder = place.path("");
+    std::os::unix::fs::chown(&folder, Some(super::NOBODY), Some(super::NOBODY)).expect("root may");
+    let done = place.config(&["import", &original.path("")]);
+    assert_eq!(done.code, 1, "{}{}", done.said, done.complained);
+    assert_all(&done.complained, &["nothing was imported", "sudo -u '#65534'"]);
+    assert!(place.files().is_empty(), "nothing is made");
+    // Its settings alone are no matter.
+    place.ask(&["import", &original.path("config.yaml")]);
+}
+
 /// A backlog of `count` batches of 5 points, saved in the last minutes.
 fn backlog(path: &Path, count: u32) {
     let connection = Connection::open(path).expect("made");

@@ -1,5 +1,6 @@
 //! Points that the original could not deliver: into the journal, while no daemon has it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +41,18 @@ struct Summary {
 /// Holds the data folder, so that no daemon starts meanwhile.
 ///
 /// # Errors
-/// A daemon has it.
+/// A daemon has it, or it belongs to another user: the daemon could not write the journal then, and what it left on the RAM disk when it
+/// crashed is found by its own user only.
 pub(in crate::cmd::config::import) fn hold(data_dir: &Path, backlog: &Path) -> Result<DataFolder> {
+    let own = rustix::process::geteuid().as_raw();
+    if let Some(owner) = std::fs::metadata(data_dir).ok().map(|folder| folder.uid()).filter(|owner| *owner != own) {
+        anyhow::bail!(
+            "nothing was imported: {} goes into the journal, which belongs to the owner of {}; run this as that user, for example with \
+             sudo -u '#{owner}'",
+            backlog.display(),
+            data_dir.display()
+        );
+    }
     DataFolder::open(data_dir).map_err(|problem| match problem {
         FolderError::Taken { path } => anyhow!(
             "nothing was imported: {} can only be taken in while no daemon runs on {}; stop it (systemctl stop filamentbox) and try again, \
