@@ -15,6 +15,7 @@
 //!
 //! Not here: the lock on the data folder, when a sink sends (`core::delivery`), and charts.
 
+mod adoption;
 mod clerk;
 mod codec;
 mod configure;
@@ -55,12 +56,13 @@ use filamentbox_core::time::{Monotonic, UnixTime};
 
 use crate::runtime::clock::Clocks;
 
+pub use adoption::{Adoption, Stuck};
 pub use configure::Settings;
 pub use file::{FileReport, newest, read_file};
 pub use handle::Handle;
 pub use intake::Intake;
 pub use recovery::{Recovery, open};
-pub use store::{Chosen, Letter};
+pub use store::{Chosen, Letter, are_adopted};
 pub use worker::Worker;
 
 /// What a journal needs to know.

@@ -249,6 +249,7 @@ impl Worker {
             events: &self.events,
             letters: &self.letters,
             forget_letters: &self.forgotten,
+            adopted: &[],
             next: self.tail.end(),
             now: clock.wall,
             clean,

@@ -35,7 +35,7 @@ use self::supervisor::Notice;
 use crate::alerts::Alerts;
 use crate::settings::{Loaded, Sources};
 
-pub use start::{crash_log_dir, start};
+pub use start::{crash_log_dir, journal_options, start};
 
 /// At stop, control gets so long to have everything off and acknowledged by the guard.
 const OUTPUTS_OFF: Duration = Duration::from_secs(1);

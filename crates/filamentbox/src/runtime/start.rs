@@ -120,19 +120,22 @@ pub fn start(options: Options) -> Result<Running> {
     Ok(Running { control, sensors, settings, phase, notices, socket, alerts, _folder: folder })
 }
 
+/// The journal at `path`, as the settings want it.
+pub fn journal_options(config: &Config, path: PathBuf, clocks: Arc<Clocks>) -> journal::Options {
+    journal::Options::new(path, crash_log_dir(), journal::Settings::of(config), clocks)
+}
+
 impl Start {
     fn config(&self) -> &Config {
         &self.loaded.config
     }
 
     fn journal(&self, path: PathBuf) -> Result<(Intake, Handle)> {
-        let crash_log_dir = crash_log_dir().or_else(|| {
+        let options = journal_options(self.config(), path, self.clocks.clone());
+        if options.crash_log_dir.is_none() {
             let looked = CRASH_LOG_DIRS.join(", ");
             warn!("there is no RAM disk ({looked}): a crash of the program loses the open samples");
-            None
-        });
-        let settings = journal::Settings::of(self.config());
-        let options = journal::Options::new(path, crash_log_dir, settings, self.clocks.clone());
+        }
         let (intake, handle, mut worker, recovery) = journal::open(options).context("the journal cannot be opened")?;
         let at = self.clocks.read().wall;
         for event in recovery.events() {

@@ -1,5 +1,6 @@
 //! The journal as its users see it: an intake, a handle, and a file that outlives them.
 
+mod adoption;
 mod books;
 mod configure;
 mod crashes;
