@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use filamentbox::alerts::Alerts;
 use filamentbox::journal;
 use filamentbox::runtime::clock::{Clocks, wall};
 use filamentbox::sinks::Labels;
@@ -213,6 +214,7 @@ fn fill(path: &Path, sink: &str, count: u64) {
         sinks: vec![sink.to_owned()],
         batch_size: BATCH as u64,
         clocks: clocks.clone(),
+        alerts: Alerts::default(),
     };
     let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
     let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));

@@ -36,6 +36,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod unstamped;
+mod waiting;
 mod worker;
 
 use std::ops::Range;
@@ -47,6 +48,7 @@ use filamentbox_core::config::Durability;
 use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::{Monotonic, UnixTime};
 
+use crate::alerts::Alerts;
 use crate::runtime::clock::Clocks;
 
 pub use file::{FileReport, newest, read_file};
@@ -54,6 +56,7 @@ pub use handle::Handle;
 pub use intake::Intake;
 pub use recovery::{Recovery, open};
 pub use store::{Chosen, Letter};
+pub use waiting::{Journal, Waiting};
 pub use worker::Worker;
 
 /// What a journal needs to know.
@@ -81,6 +84,8 @@ pub struct Options {
     pub batch_size: u64,
     /// The clocks.
     pub clocks: Arc<Clocks>,
+    /// Who is told when the disk fails, and when it works again.
+    pub alerts: Alerts,
 }
 
 /// Why the journal cannot be used at all.

@@ -36,7 +36,7 @@ use super::{Options, Running};
 use crate::alerts::{self, Alerts};
 use crate::cli::RELAY_FILE;
 use crate::exposition::Names;
-use crate::journal::{self, Handle, Intake};
+use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::sinks::{self, Labels};
 use crate::web::Daemon;
 
@@ -117,10 +117,13 @@ impl Start {
             sinks: config.backends.clone(),
             batch_size: config.batch_size as u64,
             clocks: self.clocks.clone(),
+            alerts: self.alerts.clone(),
         };
-        let (intake, handle, mut worker, recovery) = journal::open(options).context("the journal cannot be opened")?;
+        let started = Journal::start(options).context("the journal cannot be opened")?;
+        let (intake, handle, mut journal, recovery) = started;
         let at = self.clocks.read().wall;
-        for event in recovery.events() {
+        // Without a file, the journal has said so.
+        for event in recovery.iter().flat_map(Recovery::events) {
             super::control::write_log(&event);
             handle.event(event);
         }
@@ -129,7 +132,7 @@ impl Start {
         super::control::write_log(&started);
         handle.event(started);
         let progress = AtomicU64::new(0);
-        spawn("journal", Fate::Restart, self.notices.clone(), move || worker.run(&progress))?;
+        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run(&progress))?;
         Ok((intake, handle))
     }
 

@@ -133,6 +133,7 @@ impl World {
             sinks: vec![NAME.to_owned()],
             batch_size: plan.policy.batch_size as u64,
             clocks: self.clocks.clone(),
+            alerts: Alerts::default(),
         });
         self.phase = watch::channel(Phase::Running).0;
         let task = Delivering::new(Parts {
