@@ -148,8 +148,12 @@ pub(super) fn assemble(
     let mut tail = last.tail(place.as_ref(), &clock, options.clocks.boot(), &mut store, &mut recovery);
     let unstamped = store.unstamped(options.clocks.boot()).map_err(unreadable)?;
     let mut ledger = Ledger::new(last.cursors(place.as_ref(), &tail, &options.sinks));
-    // A crash between a change of the file and that of the crash log, a sink that was not configured for a while, a damaged file.
-    if recovery.lost > 0 || ledger.cursors().any(|cursor| cursor.revision != store.revision()) {
+    // A crash between a change of the file and that of the crash log, a sink that was not configured for a while, a damaged file; or the
+    // crash log still has what was thinned, or damaged, at the very end of the file.
+    if recovery.lost > 0
+        || tail.first() < last.next
+        || ledger.cursors().any(|cursor| cursor.revision != store.revision())
+    {
         let range = ledger.slowest().unwrap_or(u64::MAX)..tail.first();
         ledger.recount(tail.first(), &store.present(&range).map_err(unreadable)?, store.revision());
     }
