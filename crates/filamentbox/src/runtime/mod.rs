@@ -61,7 +61,7 @@ pub struct Running {
     sensors: Vec<Sender<()>>,
     phase: tokio::sync::watch::Sender<Phase>,
     notices: Receiver<Notice>,
-    socket: PathBuf,
+    socket: Option<PathBuf>,
     alerts: Alerts,
     _folder: DataFolder,
 }
@@ -126,7 +126,10 @@ impl Running {
             }
         }
         self.alerts.end();
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some(socket) = &self.socket {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(socket);
+        }
         info!("stopped");
         Ok(())
     }

@@ -37,8 +37,8 @@ pub struct Net {
     pub tasks: Vec<MakeTask>,
     /// What the HTTP server shows.
     pub daemon: Daemon,
-    /// The socket it listens on.
-    pub listener: UnixListener,
+    /// The socket it listens on, where there is one.
+    pub listener: Option<UnixListener>,
     /// The journal, closed last of all.
     pub journal: Handle,
     /// The way the daemon goes.
@@ -67,12 +67,14 @@ impl Net {
     }
 
     async fn serve_and_deliver(&mut self) {
-        match self.listener.try_clone().and_then(tokio::net::UnixListener::from_std) {
-            Ok(listener) => {
+        let listener = self.listener.as_ref().map(UnixListener::try_clone);
+        match listener.map(|listener| listener.and_then(tokio::net::UnixListener::from_std)) {
+            None => {}
+            Some(Ok(listener)) => {
                 let app = router(self.daemon.clone());
                 tokio::spawn(async move { axum::serve(listener, app).await });
             }
-            Err(problem) => error!("the socket cannot be served: {problem}"),
+            Some(Err(problem)) => error!("the socket cannot be served: {problem}"),
         }
         let mut deliveries = JoinSet::new();
         let mut ids: Vec<Option<Id>> =

@@ -19,12 +19,12 @@ use rustix::fs::Mode;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::clock::{Clocks, boottime, wall};
 use super::control::{Control, ControlInput, INBOX, Snapshots};
 use super::delivering::{Delivering, Parts, Phase, latest_max_age, policy};
-use super::folder::DataFolder;
+use super::folder::{DataFolder, FolderError, is_no_room, runtime_dir};
 use super::guard::{self, GuardLink, GuardLost, Plan};
 use super::hardware;
 use super::net::{self, MakeTask, Net};
@@ -69,13 +69,7 @@ pub fn start(options: Options) -> Result<Running> {
     let started = Arc::new(AtomicBool::new(false));
     forward_signals(notice_sender.clone(), started.clone())?;
 
-    let socket = folder.free_socket()?;
-    let listener = net::bind(&socket).with_context(|| {
-        format!(
-            "the socket {} cannot be opened (a path of at most 107 bytes can; --data-dir sets it)",
-            socket.display()
-        )
-    })?;
+    let (socket, listener) = open_socket(&folder)?.unzip();
     let plan = guard_plan(&options, folder.path())?;
     let guard = start_guard(&plan);
     let journal_path = folder.path().join(&options.loaded.config.journal_path);
@@ -201,7 +195,7 @@ impl Start {
 
     fn net(
         self,
-        listener: UnixListener,
+        listener: Option<UnixListener>,
         control: &SyncSender<ControlInput>,
         snapshots: watch::Receiver<Snapshots>,
         journal: Handle,
@@ -252,6 +246,35 @@ impl Start {
         }
         Ok(tasks)
     }
+}
+
+/// The socket: in the data folder, or, where that is on a disk that is read-only or full, in systemd's runtime folder. `None` where there
+/// is neither: the daemon works, and nobody can talk to it.
+fn open_socket(folder: &DataFolder) -> Result<Option<(PathBuf, UnixListener)>> {
+    let why = match folder.free_socket() {
+        Ok(socket) => match net::bind(&socket) {
+            Ok(listener) => return Ok(Some((socket, listener))),
+            Err(why) if is_no_room(&why) => why,
+            Err(why) => {
+                let hint = "a path of at most 107 bytes can; --data-dir sets it";
+                return Err(why).with_context(|| format!("the socket {} cannot be opened ({hint})", socket.display()));
+            }
+        },
+        Err(FolderError::Unusable { reason, .. }) if is_no_room(&reason) => reason,
+        Err(problem) => return Err(problem.into()),
+    };
+    let Some(other) = runtime_dir() else {
+        error!("there is no socket, so no command reaches this daemon: {}: {why}", folder.path().display());
+        return Ok(None);
+    };
+    warn!(
+        "the socket is in {0}, for commands with --data-dir {0}: {1}: {why}",
+        other.display(),
+        folder.path().display()
+    );
+    let socket = DataFolder::free_socket_in(&other)?;
+    let listener = net::bind(&socket).with_context(|| format!("the socket {} cannot be opened", socket.display()))?;
+    Ok(Some((socket, listener)))
 }
 
 /// A simulated sensor drives simulated lines and never a real one.

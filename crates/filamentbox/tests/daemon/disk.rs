@@ -1,12 +1,12 @@
 //! A disk that is full or fails, under the running daemon or when it starts: it goes on measuring, and nothing is lost.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Daemon, free_address, wait_until};
+use crate::support::{BINARY, Daemon, free_address, wait_until};
 
 /// A file system of its own for a journal, unmounted when dropped.
 struct Disk {
@@ -218,4 +218,85 @@ fn a_start_on_a_read_only_disk_measures_heats_and_joins_what_was_there() {
     wait_until("the journal is open", || disk_error(&daemon).is_none());
     assert!(samples(&daemon) >= 12, "both are there: {}", samples(&daemon));
     assert_nothing_lost(&mut daemon, WAITED);
+}
+
+/// A daemon whose data folder is the disk, and what it makes elsewhere is in another folder.
+struct Whole<'a> {
+    disk: &'a Disk,
+    elsewhere: TempDir,
+    child: Child,
+}
+
+impl<'a> Whole<'a> {
+    fn start(disk: &'a Disk) -> Self {
+        let elsewhere = tempfile::tempdir().expect("a temporary folder");
+        let log = std::fs::File::create(elsewhere.path().join("log")).expect("a log");
+        let child = Command::new(BINARY)
+            .arg("--data-dir")
+            .arg(disk.path())
+            .args(["run", "--simulate"])
+            .env("RUNTIME_DIRECTORY", elsewhere.path())
+            .env("FILAMENTBOX_DATA_COLLECTION__READ_INTERVAL", "0.25")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a handle"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        Self { disk, elsewhere, child }
+    }
+
+    fn ask(&self, folder: &Path, arguments: &[&str]) -> Option<Value> {
+        let asked = Command::new(BINARY).arg("--data-dir").arg(folder).args(arguments).arg("--json").output();
+        serde_json::from_slice(&asked.ok()?.stdout).ok()
+    }
+
+    /// Waits until that is so, as the socket in `folder` says.
+    fn wait(&self, folder: &Path, what: &str, is_so: impl Fn(&Value) -> bool) {
+        wait_until(what, || self.ask(folder, &["status"]).is_some_and(|status| is_so(&status)));
+    }
+
+    fn stop(mut self) -> String {
+        run("kill", &[&self.child.id().to_string()]);
+        assert!(self.child.wait().expect("a child").success());
+        std::fs::read_to_string(self.elsewhere.path().join("log")).expect("a log")
+    }
+}
+
+impl Drop for Whole<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The whole data folder of an installation cannot be written: no socket there, no store of settings, no journal. What it knows of
+/// latches it can read, so it heats.
+#[test]
+fn a_start_in_a_read_only_data_folder_works_with_its_socket_elsewhere() {
+    let Some(disk) = Disk::ext4(16) else { return };
+    let daemon = Whole::start(&disk);
+    daemon.wait(disk.path(), "samples", |status| status["journal"]["samples"].as_u64() > Some(2));
+    daemon.stop();
+    for file in std::fs::read_dir(disk.path()).expect("a folder").flatten() {
+        let name = file.file_name().into_string().expect("text");
+        // As in an installation that never had a store.
+        if name.contains("config") {
+            std::fs::remove_file(file.path()).expect("removable");
+        }
+    }
+    assert!(disk.mount(&["-o", "remount,ro"]));
+    let daemon = Whole::start(&disk);
+    let elsewhere = daemon.elsewhere.path();
+    daemon.wait(elsewhere, "samples", |status| status["journal"]["samples"].as_u64() > Some(4));
+    let error = daemon.ask(elsewhere, &["status"]).expect("it answers")["journal"]["disk_error"].to_string();
+    assert!(error.contains("journal.db cannot be used"), "{error}");
+    let asked = Command::new(BINARY).arg("--data-dir").arg(elsewhere).args(["heater", "on", "--for", "10m"]).status();
+    assert!(asked.expect("the binary starts").success());
+    daemon.wait(elsewhere, "heat", |status| status["controls"]["heater"]["on"] == true);
+    assert!(daemon.disk.mount(&["-o", "remount,rw"]));
+    daemon.wait(elsewhere, "the journal", |status| status["journal"]["disk_error"].is_null());
+    let log = daemon.stop();
+    for told in ["the socket is in", "no store for settings can be made", "the journal could be opened"] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
 }

@@ -7,6 +7,7 @@ mod growth;
 mod queue;
 mod thinning;
 mod time;
+mod waiting;
 
 use std::future::Future;
 use std::path::Path;
