@@ -141,7 +141,11 @@ impl Delivering {
         };
         let to_write = if missing.len() == points.len() { &points } else { &to_write };
         let refused = self.tracks[index].refused.take();
-        let takes_others = refused.is_some_and(|(range, accepted)| range.end == end && self.accepted > accepted);
+        let start = end - points.len() as u64;
+        // What is looked at together grows while all of it is refused, and shrinks when others are accepted.
+        let has_refused_these = |range: &Range<u64>| range.start <= start && end <= range.end;
+        let takes_others =
+            refused.is_some_and(|(range, accepted)| has_refused_these(&range) && self.accepted > accepted);
         let (bisection, mut failure) = self.divide(to_write, largest, takes_others).await;
         if bisection.largest() < largest {
             self.largest = bisection.largest();
