@@ -242,7 +242,7 @@ fn the_books_balance_in_any_order_of_events() {
 #[test]
 fn soak_of_the_books_in_any_order_of_events() {
     if is_soak() {
-        any_order_of_events(12..400);
+        any_order_of_events(12..140);
     }
 }
 
