@@ -68,7 +68,7 @@ pub struct Running {
     settings: Settings,
     phase: tokio::sync::watch::Sender<Phase>,
     notices: Receiver<Notice>,
-    socket: PathBuf,
+    socket: Option<PathBuf>,
     alerts: Alerts,
     _folder: DataFolder,
 }
@@ -139,7 +139,10 @@ impl Running {
             }
         }
         self.alerts.end();
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some(socket) = &self.socket {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(socket);
+        }
         info!("stopped");
         Ok(())
     }

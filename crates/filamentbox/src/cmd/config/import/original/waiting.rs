@@ -11,6 +11,7 @@ use filamentbox_core::sample::Point;
 use filamentbox_core::time::UnixTime;
 
 use super::super::say;
+use crate::alerts::Alerts;
 use crate::journal::{self, Adoption};
 use crate::runtime::clock::{Clocks, wall};
 use crate::runtime::folder::{DataFolder, FolderError};
@@ -98,7 +99,7 @@ impl Waiting {
     /// The journal cannot be opened or written; what was taken in until then is known the next time.
     pub(in crate::cmd::config::import) fn take_in(&self, config: &Config, journal: PathBuf) -> Result<u64> {
         let clocks = Arc::new(Clocks::real(config.require_sync));
-        let mut adoption = Adoption::open(journal_options(config, journal, clocks))?;
+        let mut adoption = Adoption::open(journal_options(config, journal, clocks, Alerts::default()))?;
         self.each(|identity, batch| {
             let points: Vec<Point> = points_of(&batch, self.interval, self.now).points;
             if !points.is_empty() {
