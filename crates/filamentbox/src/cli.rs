@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 pub use config::{
-    ConfigArgs, ConfigCommand, DescribeArgs, ExportSettingsArgs, GetArgs, ImportArgs, ListArgs, OriginalArgs, SetArgs,
-    UnsetArgs,
+    AuditArgs, ConfigArgs, ConfigCommand, DescribeArgs, ExportSettingsArgs, GetArgs, ImportArgs, KeyCommand, ListArgs,
+    OriginalArgs, SetArgs, UnsetArgs,
 };
 
 /// FilamentBox measures and conditions the air in filament boxes, keeps the history, and delivers it to your database.

@@ -86,6 +86,50 @@ pub enum ConfigCommand {
     /// Take settings from files into the store, all or none
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
+    /// Who changed what in the store, newest first; secrets are not shown
+    Audit(AuditArgs),
+    /// The key of the store
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// `config audit`
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// As JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+}
+
+/// `config key ...`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make the key of a new installation, in the file .config_key beside the store. The first start does it by itself; this is for
+    /// those who want to keep a copy before. Refused where there is a key or a store
+    Generate {
+        /// Show a new key on stdout and keep it nowhere: for the environment or Vault
+        #[arg(long)]
+        print: bool,
+    },
+    /// Give the store a new random key; killed at any moment, it leaves a store and its key. A running daemon goes on
+    ///
+    /// A key that is in the file .config_key (or the published default key) is replaced there. One that comes from the environment
+    /// cannot be: `config key generate --print` makes a new one, which goes into a private file for --new-key; afterwards it must take
+    /// the old one's place in the environment. Backups of the store that were made before need the old key.
+    Rotate {
+        /// Take the key in FILE instead of a random one
+        #[arg(long, value_name = "FILE")]
+        new_key: Option<std::path::PathBuf>,
+    },
+    /// Where the key in force comes from, where the store is, and whether it opens; never the key
+    ShowLocation {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 const LIST_HELP: &str = "\

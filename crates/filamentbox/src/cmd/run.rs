@@ -1,17 +1,19 @@
 //! `run`: the daemon.
 
 use std::process::ExitCode;
+use std::sync::mpsc::{Sender, channel};
 
 use anyhow::Result;
-use tracing::error;
+use tracing::{error, info, warn};
 
 use crate::cli::RunArgs;
 use crate::runtime::folder::DataFolder;
+use crate::settings::vault::News;
 use crate::settings::{self, Access, Places, SettingsError, Sources};
 use crate::{logging, runtime};
 
 pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
-    let _until_the_end = logging::start(args.debug);
+    let _log = logging::start(args.debug);
     let data_dir = places.data_dir.clone();
     // The store's folder is the data folder as a rule; the daemon makes it, and the store in it.
     let prepared = DataFolder::make(places.store_dir()).map_err(anyhow::Error::from);
@@ -36,6 +38,7 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    let _until_the_end = watch_vault(sources);
     let options =
         runtime::Options { data_dir, time_scale: args.time_scale, guard: args.guard, trace: args.trace, loaded };
     let outcome = runtime::start(options).and_then(runtime::Running::supervise);
@@ -46,4 +49,26 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
+}
+
+/// Keeps Vault's token alive, and what Vault says for the next start, on a thread that ends with what is returned.
+fn watch_vault(mut sources: Sources) -> Option<Sender<()>> {
+    let mut watch = sources.watch_vault()?;
+    let (ask, asked) = channel();
+    let run = move || {
+        watch.run(&asked, |news| match news {
+            News::Values(values) => match (sources.set_vault(values), sources.load()) {
+                (true, Ok(_)) => info!("the settings in Vault have changed; they hold from the next start on"),
+                (false, Ok(_)) => {}
+                (_, Err(SettingsError::Refused(problems))) => {
+                    problems.iter().for_each(|problem| warn!("the settings in Vault are refused: {problem}"));
+                }
+                (_, Err(problem)) => warn!("the settings in Vault have changed and cannot be looked at: {problem}"),
+            },
+            News::Lost(problem) => warn!("{problem}; the settings stay as they are"),
+            News::Back => info!("Vault answers again"),
+        });
+    };
+    let started = std::thread::Builder::new().name("vault".to_owned()).spawn(run);
+    started.inspect_err(|problem| error!("Vault is not watched: {problem}")).ok().map(|_| ask)
 }

@@ -38,6 +38,11 @@ mod tests;
 mod unstamped;
 mod worker;
 
+/// Files on a RAM disk, for others too.
+pub(crate) mod ram {
+    pub(crate) use super::crash::{Place, read_own, replace};
+}
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,11 +1,16 @@
-//! Where settings come from: the environment over the encrypted store over what `--simulate` implies over the defaults.
+//! Where settings come from: the environment over Vault over the encrypted store over what `--simulate` implies over the defaults.
 
 mod environment;
+mod files;
 mod key;
+mod lock;
 mod places;
 pub mod reference;
+mod rotation;
+mod rows;
 mod sources;
 mod store;
+pub mod vault;
 
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
@@ -15,8 +20,8 @@ use crate::{alerts, sinks};
 pub use environment::{Variable, variable_name};
 pub use key::{KEY_VARIABLE, Key, KeyError, KeySource};
 pub use places::Places;
-pub use sources::{Access, SettingsError, Sources, new_problems};
-pub use store::{Change, Store, StoreError};
+pub use sources::{Access, Located, SettingsError, Sources, new_problems};
+pub use store::{Audited, Change, Store, StoreError};
 
 /// What `--simulate` means, whatever else is set: a simulated sensor, and with it simulated outputs.
 const SIMULATE: &[(&str, &str)] = &[("sensor.type", "simulated")];
@@ -46,6 +51,8 @@ pub struct Layers {
     pub simulate: bool,
     /// The environment.
     pub variables: Vec<Variable>,
+    /// Vault: key and text.
+    pub vault: Vec<(String, String)>,
     /// The store: key and text.
     pub stored: Vec<(String, String)>,
 }
@@ -76,7 +83,8 @@ pub fn load(registry: &Registry, inputs: Layers) -> Result<Loaded, Vec<ConfigErr
 /// Looks at all layers together, also where some are refused.
 pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let environment = environment::layer(registry, inputs.variables);
-    let mut layers = vec![environment.layer, Layer { source: Source::Store, values: inputs.stored }];
+    let vault = Layer { source: Source::Vault, values: inputs.vault };
+    let mut layers = vec![environment.layer, vault, Layer { source: Source::Store, values: inputs.stored }];
     if inputs.simulate {
         let layer = |values: &[(&str, &str)]| Layer {
             source: Source::Simulate,
@@ -85,7 +93,9 @@ pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
         layers.insert(0, layer(SIMULATE));
         layers.push(layer(SIMULATE_DEFAULTS));
     }
-    let (settings, refused) = registry.resolve_allowed(&layers);
+    let (settings, mut refused) = registry.resolve_allowed(&layers);
+    let in_vault = refused.iter_mut().filter(|(source, _)| *source == Source::Vault);
+    in_vault.for_each(|(_, problem)| vault::locate(problem));
     let (config, contradictions) = Config::examine(&settings);
     let mut further = environment.errors;
     further.extend(sinks::check(&settings, &config));
@@ -146,9 +156,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_highest_layer_holds(environment in layer(), stored in layer(), simulate: bool) {
+        fn the_highest_layer_holds(environment in layer(), vault in layer(), stored in layer(), simulate: bool) {
             let named = environment.iter().map(|(key, text)| (variable_name(key).into(), text.into()));
-            let inputs = Layers { simulate, variables: named.collect(), stored: stored.clone(), ..Layers::default() };
+            let inputs = Layers { simulate, variables: named.collect(), vault: vault.clone(), stored: stored.clone() };
             let loaded = load(&registry(), inputs).expect("allowed");
             let text = |layer: &[(String, String)], key| layer.iter().find(|(known, _)| known == key).map(|(_, text)| text.clone());
             let implied = |layer: &[(&str, &str)], key: &str| {
@@ -159,6 +169,7 @@ mod tests {
                 let layers = [
                     (implied(SIMULATE, key), Source::Simulate),
                     (text(&environment, key), Source::Environment),
+                    (text(&vault, key), Source::Vault),
                     (text(&stored, key), Source::Store),
                     (implied(SIMULATE_DEFAULTS, key), Source::Simulate),
                     (default, Source::Default),

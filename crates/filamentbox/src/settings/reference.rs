@@ -28,7 +28,7 @@ pub fn markdown(registry: &Registry) -> String {
          `run --simulate` sets `sensor.type` to `simulated` whatever else is set, and changes two defaults: heating and humidity\n\
          control are enabled. `filamentbox config list` shows every value with its source. An unknown\n\
          key, a value out of range, or two settings that contradict each other are refused, all at once, with exit code 2.\n\
-         Settings are read at start.\n",
+         Settings are read at start. HashiCorp Vault and OpenBao may hold settings and the store's key: [VAULT.md](VAULT.md).\n",
     );
     let mut section = "";
     for spec in registry.specs() {

@@ -13,7 +13,7 @@ use super::http::Auth;
 const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// What must not be shown.
-pub(super) struct Secrets(Vec<String>);
+pub(crate) struct Secrets(Vec<String>);
 
 impl Secrets {
     /// Those of a sink and of the proxies in the environment.
@@ -24,6 +24,16 @@ impl Secrets {
             Auth::Basic { username, password } => secrets.add(username, password),
             Auth::Bearer { token } | Auth::Token { token } => secrets.0.push(token.clone()),
         }
+        secrets.with_proxies()
+    }
+
+    /// `texts`, and those of the proxies in the environment.
+    pub(crate) fn of_texts(texts: impl Iterator<Item = String>) -> Self {
+        Self(texts.collect()).with_proxies()
+    }
+
+    fn with_proxies(self) -> Self {
+        let mut secrets = self;
         PROXIES.iter().filter_map(|name| std::env::var(name).ok()).for_each(|proxy| secrets.add_proxy(&proxy));
         secrets.0.retain(|secret| !secret.is_empty());
         // A secret that contains another one goes first.
@@ -32,7 +42,7 @@ impl Secrets {
     }
 
     /// `text` without them.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 

@@ -18,5 +18,7 @@ mod outputs;
 mod proxied;
 mod sinks;
 mod starting;
+mod store;
 mod support;
 mod time;
+mod vault;

@@ -25,14 +25,14 @@ pub(super) fn change(
     purpose: Purpose,
     command: &str,
 ) -> Result<Result<(), Vec<ConfigError>>> {
-    let sources = installation.open(Access::Existing, false)?;
+    let mut sources = installation.open(Access::Existing, false)?;
     let stored = sources.stored()?;
     let before = sources.survey(&stored);
     let stored = |key: &str| stored.iter().find(|(known, _)| known == key).map(|(_, text)| text.as_str());
     let real: Vec<_> = changes.iter().filter(|change| stored(&change.key) != change.text.as_deref()).cloned().collect();
     let mut after = sources.survey_changed(changes);
     if after.is_ok() && purpose == Purpose::Change && !real.is_empty() {
-        after = installation.open(Access::Create, false)?.mend(&real, &who(command));
+        after = sources.mend(&real, &who(command));
     }
     let after = match after {
         Ok(after) => after,

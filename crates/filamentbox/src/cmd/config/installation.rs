@@ -7,8 +7,9 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
-use crate::runtime::folder::{DataFolder, SOCKET_NAME};
-use crate::settings::{self, Access, KeyError, Places, SettingsError, Sources, Variable};
+use super::complain;
+use crate::runtime::folder::SOCKET_NAME;
+use crate::settings::{self, Access, KeyError, Places, SettingsError, Sources, StoreError, Variable};
 
 /// Where its settings are, and the environment over them.
 pub(super) struct Installation {
@@ -33,14 +34,13 @@ impl Installation {
     /// # Errors
     /// When they cannot be read, with the remedy where it is known.
     pub(super) fn open(&self, access: Access, simulate: bool) -> Result<Sources> {
-        if access == Access::Create {
-            DataFolder::make(self.places.store_dir())?;
-        }
         let sources = Sources::open(self.places.clone(), access, simulate, self.variables.clone());
-        sources.map_err(|problem| match remedy(&problem) {
+        let sources = sources.map_err(|problem| match remedy(&problem) {
             Some(remedy) => anyhow!("{problem}; {remedy}"),
             None => problem.into(),
-        })
+        })?;
+        sources.notices().iter().for_each(complain);
+        Ok(sources)
     }
 
     /// Whether a daemon runs on its data folder.
@@ -52,9 +52,8 @@ impl Installation {
 /// What helps against a refused permission.
 fn remedy(problem: &SettingsError) -> Option<String> {
     let (path, reason) = match problem {
-        SettingsError::Unseen { path, reason } | SettingsError::Key(KeyError::Unusable { path, reason }) => {
-            (path, reason)
-        }
+        SettingsError::Store(StoreError::Unusable { path, reason })
+        | SettingsError::Key(KeyError::Unusable { path, reason }) => (path, reason),
         _ => return None,
     };
     if reason.kind() != io::ErrorKind::PermissionDenied {

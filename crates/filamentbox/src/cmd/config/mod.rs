@@ -1,5 +1,6 @@
 //! `config ...`: a file a subcommand.
 
+mod audit;
 mod change;
 mod describe;
 mod edit;
@@ -7,6 +8,7 @@ mod export;
 mod get;
 mod import;
 mod installation;
+mod key;
 mod list;
 mod set;
 mod unset;
@@ -44,6 +46,8 @@ fn run(command: ConfigCommand, installation: Installation) -> Result<ExitCode> {
         ConfigCommand::Describe(args) => describe::describe(&args),
         ConfigCommand::Export(args) => export::export(&args, &installation),
         ConfigCommand::Import(args) => import::import(&args, &installation),
+        ConfigCommand::Key(command) => key::key(&command, installation.places),
+        ConfigCommand::Audit(args) => audit::audit(&args, installation.places),
     }
 }
 

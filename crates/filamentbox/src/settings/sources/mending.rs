@@ -20,37 +20,35 @@ impl Sources {
         accept(&before, self.survey(&stored), changes)
     }
 
-    /// Makes `changes` in the store, all or none, if they bring no problem that was not there before; `who` stands in the audit.
+    /// Makes `changes` in the store, all or none, if they bring no problem that was not there before; `who` stands in the audit. A
+    /// store is made if there is none.
     ///
     /// # Errors
     /// [`SettingsError`], with every new problem; nothing is changed then.
-    ///
-    /// # Panics
-    /// As [`Self::change`].
     pub fn mend(&mut self, changes: &[Change], who: &str) -> Result<Survey, SettingsError> {
-        let before = self.stored()?;
-        self.mend_from(&before, changes, who)
+        let _lock = self.write()?;
+        let mut slot = self.store.borrow_mut();
+        let store = slot.as_mut().ok_or_else(|| SettingsError::NoStore(self.places.clone()))?;
+        let before = self.survey(&store.values()?);
+        store.change(&self.registry, changes, who, |stored| accept(&before, self.survey(stored), changes))
     }
 
     /// Like [`Self::mend`], but only if the store still holds `expected`, as [`Self::stored`] gave it.
     ///
     /// # Errors
     /// [`StoreError::ChangedMeanwhile`](super::super::StoreError::ChangedMeanwhile), and as [`Self::mend`]; nothing is changed then.
-    ///
-    /// # Panics
-    /// As [`Self::change`].
     pub fn mend_from(
         &mut self,
         expected: &[(String, String)],
         changes: &[Change],
         who: &str,
     ) -> Result<Survey, SettingsError> {
+        let _lock = self.write()?;
+        let mut slot = self.store.borrow_mut();
+        let store = slot.as_mut().ok_or_else(|| SettingsError::NoStore(self.places.clone()))?;
         let before = self.survey(expected);
-        let Some(mut store) = self.store.take() else { panic!("a change without a store: a defect") };
         let accept = |stored: &[(String, String)]| accept(&before, self.survey(stored), changes);
-        let changed = store.change_from(Some(expected), changes, who, accept);
-        self.store = Some(store);
-        changed
+        store.change_from(&self.registry, Some(expected), changes, who, accept)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `config set`, `config unset`, and the original's flags for them.
 
-use super::Installation;
+use super::{Installation, row};
+use crate::support::store_unchecked;
 
 #[test]
 fn a_setting_is_stored_shown_and_taken_out_again() {
@@ -96,6 +97,25 @@ fn settings_that_became_wrong_are_mended_one_by_one() {
     let done = place.config(&["unset", "humidity_control.min_humidity"]);
     assert!(done.code == 0 && done.complained.is_empty(), "{}", done.complained);
     assert_eq!(place.ask(&["get", "heating_control.min_temp_c"]).trim(), "50");
+}
+
+#[test]
+fn what_a_later_version_has_stored_can_be_taken_out() {
+    let place = Installation::new();
+    store_unchecked(place.folder.path(), &[("later.key", "hunter2"), ("safety.max_temp_c", "200")]);
+    let done = place.config(&["list"]);
+    assert!(done.code == 2 && done.complained.contains("later.key: unknown key"), "{}", done.complained);
+    assert_eq!(row(&done.said, "later.key"), ["later.key", "(refused)", "store", "!"]);
+    assert_eq!(row(&done.said, "safety.max_temp_c"), ["safety.max_temp_c", "(refused)", "store", "!"]);
+    let done = place.config(&["export"]);
+    assert!(done.said.contains("\n# \"later.key\" = ...\n"), "{}", done.said);
+    place.assert_refused(&["set", "later.key", "1"], &["unknown key"]);
+    let done = place.config(&["unset", "later.key"]);
+    assert!(done.code == 0 && done.complained.contains("still to be mended"), "{}", done.complained);
+    assert!(!done.said.contains("hunter"), "{}", done.said);
+    let done = place.config(&["unset", "safety.max_temp_c"]);
+    assert!(done.code == 0 && done.complained.is_empty(), "{}", done.complained);
+    assert_eq!(place.ask(&["list", "--changed"]), "");
 }
 
 #[test]

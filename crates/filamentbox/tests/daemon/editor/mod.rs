@@ -4,25 +4,10 @@ mod terminal;
 
 use std::path::Path;
 
-use filamentbox::settings::{Change, Key, Places, Store, StoreError};
-
-use crate::support::{BINARY, Daemon, InfluxV2Double, Server as _, TOKEN, signal};
+use crate::support::{BINARY, Daemon, InfluxV2Double, Server as _, TOKEN, signal, store_unchecked as store};
 use terminal::{DOWN, ENTER, ESC, F2, PAGE_DOWN, Terminal};
 
 const STORE: &str = "config.db";
-
-/// Stores texts as another program might have: nothing is checked.
-fn store(folder: &Path, pairs: &[(&str, &str)]) {
-    let places = Places::new(folder.to_owned(), None);
-    let key = match Key::find(&[], &places.key_file()).expect("a key or none") {
-        Some(key) => key,
-        None => Key::generate(&places.key_file()).expect("a key"),
-    };
-    let mut store = Store::open(&places.store, &key, !places.store.exists()).expect("a store");
-    let change = |(key, text): &(&str, &str)| Change { key: (*key).to_owned(), text: Some((*text).to_owned()) };
-    let changes: Vec<Change> = pairs.iter().map(change).collect();
-    store.change(&changes, "a test", |_| Ok::<_, StoreError>(())).expect("stored");
-}
 
 /// A folder where nothing is set, by environment or store.
 fn daemon() -> tempfile::TempDir {
