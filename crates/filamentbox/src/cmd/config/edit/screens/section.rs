@@ -212,6 +212,7 @@ fn where_set(source: Source, key: &str) -> String {
         Source::Environment => {
             format!("{} in the environment of this program (the daemon's may be another)", variable_name(key))
         }
+        Source::Vault => "Vault".to_owned(),
         other => other.to_string(),
     }
 }
