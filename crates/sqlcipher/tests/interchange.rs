@@ -1,5 +1,8 @@
 //! Files go both ways between this SQLCipher and one that has OpenSSL; without the key nothing in them can be read.
 
+// Helpers of tests, and the reason for a skipped one.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use filamentbox_core::config::Durability;
+use filamentbox_core::event::Severity;
 
 /// `minute`: a sample that not every sink has is on disk after this time.
 const UNDELIVERED_MINUTE: Duration = Duration::from_secs(60);
@@ -12,6 +13,11 @@ const UNDELIVERED_MINUTE: Duration = Duration::from_secs(60);
 const DELIVERED_MINUTE: Duration = Duration::from_secs(600);
 /// `ram`: a sink that is a minute behind its minute is in trouble.
 const UNDELIVERED_RAM: Duration = Duration::from_secs(120);
+
+/// An event that is no error is on disk after this time.
+const EVENT: Duration = Duration::from_secs(600);
+/// `ram`: one that only tells of normal work, such as a heater that switches, waits for a day: it must not be what wears out the card.
+const EVENT_RAM: Duration = Duration::from_secs(86_400);
 
 /// What is open, that is: in memory only. Samples without a wall time cannot be sealed and do not count here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +57,14 @@ impl Rule {
                 let delivered = until(DELIVERED_MINUTE, oldest);
                 Some(open.undelivered.map_or(delivered, |age| until(UNDELIVERED_MINUTE, age).min(delivered)))
             }
+        }
+    }
+
+    /// How long an event of this severity may be in memory only. (An error is not asked for: it is written at once.)
+    pub(super) fn event_patience(self, severity: Severity) -> Duration {
+        match (self.durability, severity) {
+            (Durability::Ram, Severity::Info) => EVENT_RAM,
+            _ => EVENT,
         }
     }
 
@@ -109,6 +123,16 @@ mod tests {
         check((Ram, true), (10, Some(4000), Some(119)), Some(1));
         check((Ram, true), (10, Some(4000), Some(120)), Some(0));
         check((Ram, false), (10, Some(4000), None), None);
+    }
+
+    #[test]
+    fn in_ram_the_news_of_normal_work_wait_for_a_day() {
+        let patience = |durability, severity| {
+            Rule { durability, has_sinks: true, queue_max: 1000 }.event_patience(severity).as_secs()
+        };
+        assert_eq!(patience(Ram, Severity::Info), 86_400);
+        assert_eq!(patience(Ram, Severity::Warning), 600);
+        assert_eq!(patience(Minute, Severity::Info), 600);
     }
 
     #[test]

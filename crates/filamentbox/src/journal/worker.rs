@@ -25,8 +25,6 @@ use crate::runtime::clock::Clocks;
 
 /// Events in memory at most, while the disk fails; then the oldest go.
 const EVENTS_PENDING_MAX: usize = 1_000;
-/// An event that is no error is on disk after this time.
-const EVENT_PATIENCE: Duration = Duration::from_secs(600);
 /// Cursors that have moved far are on disk after this time.
 const CURSOR_PATIENCE: Duration = Duration::from_secs(60);
 /// "Far": so many sealed samples would be sent again after a power cut. A commit for fewer is not worth its wear. After a crash of
@@ -180,7 +178,8 @@ impl Worker {
             return Some(now);
         }
         let seal = self.rule.due(self.open(now)).map(|due| now + due);
-        let events = self.events.first().map(|event| event.received + EVENT_PATIENCE);
+        let events =
+            self.events.iter().map(|pending| pending.received + self.rule.event_patience(pending.event.severity)).min();
         let far = if self.crash.is_some() { CURSOR_FAR } else { 1 };
         let cursors = (self.ledger.unsaved(self.tail.first()) >= far).then(|| self.committed_at + CURSOR_PATIENCE);
         [seal, events, cursors].into_iter().flatten().min()

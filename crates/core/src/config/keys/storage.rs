@@ -65,7 +65,7 @@ pub(super) const KEYS: &[KeySpec] = &[
         Kind::Choice(&["each", "minute", "ram"]),
         "minute",
         "",
-        "When a sample reaches the disk. each: before it counts as taken. minute: within 60 s, or within 10 minutes while every backend has it. ram: at stop, when a backend is a minute behind, or when queue.max_size samples wait. A crash of the program alone loses nothing in any of them (docs/ARCHITECTURE.md, journal).",
+        "When a sample reaches the disk. each: before it counts as taken. minute: within 60 s, or within 10 minutes while every backend has it. ram: at stop, when a backend is a minute behind, or when queue.max_size samples wait. A crash of the program alone loses no sample in any of them (docs/ARCHITECTURE.md, journal). With ram, events of normal work (a heater that switches) reach the disk once a day and at stop; warnings and errors as otherwise.",
     ),
     KeySpec::new(
         "history.retention_days",

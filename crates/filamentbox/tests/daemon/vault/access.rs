@@ -6,7 +6,7 @@ use filamentbox_core::config::Source;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::support::{BINARY, Daemon};
+use crate::support::Daemon;
 
 #[test]
 fn vault_stands_between_the_environment_and_the_store() {
@@ -114,7 +114,7 @@ fn a_key_that_cannot_be_put_into_vault_is_put_nowhere() {
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", token.as_str())];
     let error = home.load(Access::Create, &set).map(drop).expect_err("it may not write");
     assert_words(&error, &["may not write", "bao kv put -mount=secret filamentbox/config_key key="]);
-    assert!(!home.path().join("config.db").exists() && !home.path().join(".config_key").exists(), "nothing was made");
+    home.assert_empty();
     downgrade(&bao);
     let root = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
     let error = home.load(Access::Create, &root).map(drop).expect_err("nobody can say who is first");
@@ -183,7 +183,6 @@ fn a_setting_that_is_refused_is_found_in_vault() {
     bao.put("filamentbox/config", &json!({"sensor.type": "dht22"}));
     let listed = daemon.ask(&["config", "list", "sensor.type"]);
     assert!(listed.contains("dht22") && listed.contains("vault"), "{listed}");
-    assert!(!BINARY.is_empty());
     forget_ram(daemon.folder());
 }
 
@@ -192,5 +191,5 @@ fn variables_that_are_wrong_are_an_error_and_not_a_start_without_vault() {
     let home = Home::new();
     let error = home.load(Access::Create, &[("VAULT_ADDR", "https://vault:8200")]).map(drop).expect_err("no token");
     assert!(matches!(error, SettingsError::Vault(VaultError::Variables(_))), "{error}");
-    assert!(!home.path().join("config.db").exists() && !home.path().join(".config_key").exists(), "nothing was made");
+    home.assert_empty();
 }

@@ -76,6 +76,14 @@ impl Home {
         self.open(access, pairs)?.load()
     }
 
+    /// No key and no store was made.
+    #[track_caller]
+    fn assert_empty(&self) {
+        for name in ["config.db", ".config_key", ".config_key.new"] {
+            assert!(!self.path().join(name).exists(), "{name} was made");
+        }
+    }
+
     /// As if the machine had been switched off.
     fn forget_ram(&self) {
         forget_ram(self.path());

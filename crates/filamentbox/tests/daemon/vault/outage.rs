@@ -71,7 +71,7 @@ fn a_first_start_without_vault_makes_nothing_up() {
     let (home, url) = (Home::new(), bao.url());
     let set = [("VAULT_ADDR", url.as_str()), ("VAULT_TOKEN", BaoServer::ROOT)];
     assert_words(&home.load(Access::Create, &set).map(drop).expect_err("no key"), &["cannot connect to"]);
-    assert!(!home.path().join("config.db").exists() && !home.path().join(".config_key").exists(), "no key, no store");
+    home.assert_empty();
     // A key of one's own does not replace settings that nobody has read yet.
     let with_key = [set[0], set[1], ("CONFIG_ENCRYPTION_KEY", "k")];
     assert_words(&home.load(Access::Create, &with_key).map(drop).expect_err("no settings"), &["cannot connect to"]);
