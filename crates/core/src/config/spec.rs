@@ -73,6 +73,8 @@ pub struct KeySpec {
     pub doc: &'static str,
     /// Whether it does it already.
     pub standing: Standing,
+    /// A changed value waits for the daemon's next start; every other key's is applied by a running daemon.
+    pub at_start: bool,
     /// Whether its part of the program (a chosen backend) does not work while it is empty.
     pub required: bool,
 }
@@ -91,7 +93,7 @@ impl KeySpec {
         unit: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { key, kind, default, unit, doc, standing: Standing::Active, required: false }
+        Self { key, kind, default, unit, doc, standing: Standing::Active, at_start: false, required: false }
     }
 
     /// The same key, marked as one that must not stay empty where its part of the program is chosen.
@@ -103,6 +105,12 @@ impl KeySpec {
     /// The same key, marked as not yet acted on.
     pub const fn reserved(mut self) -> Self {
         self.standing = Standing::Reserved;
+        self
+    }
+
+    /// The same key, marked as taking effect when the daemon starts.
+    pub const fn at_start(mut self) -> Self {
+        self.at_start = true;
         self
     }
 

@@ -200,6 +200,9 @@ pub(super) fn about(values: &Values, spec: &KeySpec, key: &str) -> Vec<String> {
         };
         about.push(format!("Default: {default}{now}"));
     }
+    if spec.at_start {
+        about.push("A running daemon takes a change of it at its next start.".to_owned());
+    }
     if values.is_pending(key) {
         let (old, new) = values.old_and_new(key);
         about.push(format!("Not saved yet: {old} -> {new}"));
