@@ -165,7 +165,7 @@ fn another_programs_change_is_not_overwritten() {
         .press("/")
         .wait_for("Search:")
         .press("queue.max_size")
-        .wait_for("1 found")
+        .wait_for("Search: queue.max_size")
         .press(ENTER);
     terminal.wait_for("New value").press("\x15900\r").wait_for("900 points").press(ESC).wait_for("Review and save");
     terminal.press("s").wait_for("500 points -> 900 points");
