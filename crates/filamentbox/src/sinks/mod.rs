@@ -229,7 +229,20 @@ impl Labels {
 pub fn check(settings: &Settings, config: &Config) -> Vec<ConfigError> {
     let labels = Labels::of(config);
     let chosen = config.backends.iter().filter_map(|name| find(name));
-    chosen.filter_map(|kind| (kind.open)(settings, &labels).err()).collect()
+    chosen.flat_map(|kind| check_one(kind, settings, &labels)).collect()
+}
+
+/// Every key that must be set and is not; else what opening it finds first. (A server behind a proxy may need no token, so a secret is
+/// never demanded.)
+fn check_one(kind: &SinkKind, settings: &Settings, labels: &Labels) -> Vec<ConfigError> {
+    let is_missing = |spec: &&KeySpec| spec.required && !spec.is_secret() && settings.text(spec.key).is_empty();
+    let missing: Vec<ConfigError> = kind.keys.iter().filter(is_missing).map(|spec| missing(kind, spec)).collect();
+    if missing.is_empty() { (kind.open)(settings, labels).err().into_iter().collect() } else { missing }
+}
+
+fn missing(kind: &SinkKind, spec: &KeySpec) -> ConfigError {
+    let problem = format!("is not set, and database.type {} needs it: {}", kind.name, spec.doc);
+    ConfigError { key: spec.key.to_owned(), problem }
 }
 
 #[cfg(test)]

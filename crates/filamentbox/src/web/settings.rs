@@ -127,7 +127,7 @@ fn describe(spec: &KeySpec, view: &View, key: &str) -> Map<String, Value> {
         ("unit", json!(spec.unit)),
         ("description", json!(spec.doc)),
         ("example", default(spec)),
-        ("required", json!(false)),
+        ("required", json!(spec.required)),
         ("choices", json!(choices)),
         ("min", min),
         ("max", max),

@@ -145,6 +145,14 @@ fn close(changes: &[Change], installation: &Installation, purpose: Purpose, afte
     if !after.problems.is_empty() {
         complain_of("still to be mended, no daemon starts like this", &after.problems);
     } else if purpose == Purpose::Change && !changes.is_empty() && installation.is_running() {
-        say("the running daemon takes it within 2 s");
+        let registry = settings::registry();
+        let waits = |change: &&Change| registry.find(&change.key).is_some_and(|spec| spec.at_start);
+        let waiting: Vec<&str> = changes.iter().filter(waits).map(|change| change.key.as_str()).collect();
+        if waiting.len() < changes.len() {
+            say("the running daemon takes it within 2 s");
+        }
+        if !waiting.is_empty() {
+            say(format_args!("{}: takes effect when the daemon starts again", waiting.join(", ")));
+        }
     }
 }
