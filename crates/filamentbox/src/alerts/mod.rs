@@ -159,7 +159,7 @@ pub struct Hooks {
 /// What keeps the hooks from being used.
 pub fn check(settings: &Settings) -> Vec<ConfigError> {
     let program = Program::parse(settings.text(COMMAND)).err().map(|problem| (COMMAND, problem));
-    let webhook = Webhook::parse(settings.text(WEBHOOK_URL)).err().map(|problem| (WEBHOOK_URL, problem));
+    let webhook = Webhook::parse(settings.secret(WEBHOOK_URL).expose()).err().map(|problem| (WEBHOOK_URL, problem));
     let error = |(key, problem): (&str, String)| ConfigError { key: key.to_owned(), problem };
     [program, webhook].into_iter().flatten().map(error).collect()
 }
@@ -168,7 +168,7 @@ pub fn check(settings: &Settings) -> Vec<ConfigError> {
 pub fn open(settings: &Settings) -> (Alerts, Option<Hooks>) {
     // What cannot be parsed was refused by `check`.
     let program = Program::parse(settings.text(COMMAND)).ok().flatten();
-    let webhook = Webhook::parse(settings.text(WEBHOOK_URL)).ok().flatten();
+    let webhook = Webhook::parse(settings.secret(WEBHOOK_URL).expose()).ok().flatten();
     if program.is_none() && webhook.is_none() {
         return (Alerts::default(), None);
     }

@@ -74,7 +74,7 @@ fn get(registry: &Registry, places: Places, key: &str, reveal: bool) -> Result<E
 
 fn shown(registry: &Registry, key: &str, setting: &Setting, reveal: bool) -> String {
     let secret = registry.find(key).is_none_or(|spec| spec.is_secret());
-    if secret && !reveal && !setting.text.is_empty() { MASK.to_owned() } else { setting.text.clone() }
+    if secret && !reveal && !setting.text.is_empty() { MASK.to_owned() } else { setting.text.expose().to_owned() }
 }
 
 fn describe(registry: &Registry, prefix: &str) -> Result<ExitCode> {

@@ -26,6 +26,7 @@ use filamentbox_core::command::OutputKind;
 use crate::cli::{Cli, Command, DatabaseCommand, HistoryCommand, OutputsCommand};
 use crate::client::{Client, ClientError};
 use crate::runtime::folder::{client_data_dir, default_data_dir};
+use crate::privacy;
 use crate::settings::{self, Access, Loaded, Places, SettingsError, Sources};
 
 /// Exit code of a wrong usage or an invalid value; nothing was changed.
@@ -35,6 +36,10 @@ const NO_DAEMON: u8 = 3;
 
 /// Runs what was asked for.
 pub fn dispatch(cli: Cli) -> ExitCode {
+    if !matches!(cli.command, Command::RelayGuard(_)) {
+        // Where this cannot be had, `run` says so.
+        let _dumpable = privacy::forbid_dumps();
+    }
     let data_dir = cli.data_dir;
     // Commands look where the daemon is; the daemon and `outputs off` where they are told to be.
     let places =

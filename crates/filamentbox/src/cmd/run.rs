@@ -3,20 +3,29 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::cli::RunArgs;
 use crate::runtime::folder::DataFolder;
 use crate::settings::{self, Access, Places, SettingsError, Sources};
-use crate::{logging, runtime};
+use crate::{logging, privacy, runtime};
 
 pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
+    // First of all: there must be no other thread yet.
+    let (variables, exposed) = privacy::variables(&settings::registry());
+    let dumpable = privacy::forbid_dumps();
     let _until_the_end = logging::start(args.debug);
+    if let Err(problem) = exposed {
+        warn!("secrets stay in the environment, where other processes of this user can read them: {problem}");
+    }
+    if let Err(problem) = dumpable {
+        warn!("a crash may leave a file with secrets: {problem}");
+    }
     let data_dir = places.data_dir.clone();
     // The store's folder is the data folder as a rule; the daemon makes it, and the store in it.
     let prepared = DataFolder::make(places.store_dir()).map_err(anyhow::Error::from);
     let sources =
-        prepared.and_then(|()| Ok(Sources::open(places, Access::Create, args.simulate, settings::variables())?));
+        prepared.and_then(|()| Ok(Sources::open(places, Access::Create, args.simulate, variables)?));
     let sources = match sources {
         Ok(sources) => sources,
         Err(problem) => {

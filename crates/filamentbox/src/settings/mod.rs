@@ -7,6 +7,8 @@ pub mod reference;
 mod sources;
 mod store;
 
+use std::ffi::OsStr;
+
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
 
@@ -100,6 +102,11 @@ fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
     set.filter(|(key, _)| registry.find(key).is_some_and(|spec| spec.standing == Reserved))
         .map(|(key, _)| format!("{key} is set but has no effect in this version"))
         .collect()
+}
+
+/// Whether the value of the variable `name` may be a secret.
+pub fn is_secret_variable(registry: &Registry, name: &OsStr) -> bool {
+    environment::is_secret(registry, name)
 }
 
 /// The process's environment.
