@@ -25,8 +25,8 @@ use filamentbox_core::command::OutputKind;
 
 use crate::cli::{Cli, Command, DatabaseCommand, HistoryCommand, OutputsCommand};
 use crate::client::{Client, ClientError};
-use crate::runtime::folder::{client_data_dir, default_data_dir};
 use crate::privacy;
+use crate::runtime::folder::{client_data_dir, default_data_dir};
 use crate::settings::{self, Access, Loaded, Places, SettingsError, Sources};
 
 /// Exit code of a wrong usage or an invalid value; nothing was changed.

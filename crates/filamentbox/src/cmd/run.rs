@@ -24,8 +24,7 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
     let data_dir = places.data_dir.clone();
     // The store's folder is the data folder as a rule; the daemon makes it, and the store in it.
     let prepared = DataFolder::make(places.store_dir()).map_err(anyhow::Error::from);
-    let sources =
-        prepared.and_then(|()| Ok(Sources::open(places, Access::Create, args.simulate, variables)?));
+    let sources = prepared.and_then(|()| Ok(Sources::open(places, Access::Create, args.simulate, variables)?));
     let sources = match sources {
         Ok(sources) => sources,
         Err(problem) => {

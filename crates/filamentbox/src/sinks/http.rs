@@ -240,7 +240,7 @@ impl Http {
         };
         let mut response = request.send().await.map_err(|error| self.lost(error))?;
         let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
+        let headers = self.secrets.redact_headers(std::mem::take(response.headers_mut()));
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let retry_after = text(header::RETRY_AFTER).and_then(|value| retry_after(value, text(header::DATE)));
         let mut body = Vec::new();
@@ -257,6 +257,11 @@ impl Http {
         // What a server gives back when all is well is data, in which nothing may be replaced.
         let body = if status.is_success() { body } else { self.secrets.redact_body(&body) };
         Ok(Answer { status: status.as_u16(), retry_after, headers, body })
+    }
+
+    /// `text` without secrets: for what a server says of itself when all is well.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.secrets.redact(text)
     }
 
     fn lost(&self, error: reqwest::Error) -> SinkError {

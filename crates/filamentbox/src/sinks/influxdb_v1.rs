@@ -170,7 +170,7 @@ impl InfluxDbV1 {
             Err(refused) => Ok(format!("could not be created: {refused}")),
             // A statement's own error comes with 200.
             Ok(()) if answer.body.contains("\"error\"") => {
-                Ok(format!("could not be created: {}", http::words(&answer.body)))
+                Ok(format!("could not be created: {}", self.http.redact(&http::words(&answer.body))))
             }
             Ok(()) => Ok("was created and is not there".to_owned()),
         }

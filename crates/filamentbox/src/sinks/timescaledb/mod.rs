@@ -336,7 +336,7 @@ impl TimescaleDb {
         let (version, extension): (&str, Option<&str>) = (row.get(0), row.get(1));
         let number = version.split(' ').next().unwrap_or(version);
         let extension = extension.map_or(String::new(), |version| format!(", TimescaleDB {version}"));
-        health.version = Some(format!("PostgreSQL {number}{extension}"));
+        health.version = Some(self.names.tidy(&format!("PostgreSQL {number}{extension}")));
         if let (Some(before), Some(after)) = (before, after) {
             let server = row.get::<_, SystemTime>(2).duration_since(UNIX_EPOCH).unwrap_or_default();
             let ours = before.millis().midpoint(after.millis());
