@@ -289,11 +289,13 @@ mod tests {
         let settings = registry.resolve(&[layer(&[("test.password", "hunter2"), ("sensor.type", "auto")])]);
         let settings = settings.expect("allowed");
         assert_eq!(settings.secret("test.password").expose(), "hunter2");
-        for text in [format!("{settings:?}"), format!("{settings:#?}"), format!("{:?}", settings.secret("test.password"))]
+        for text in
+            [format!("{settings:?}"), format!("{settings:#?}"), format!("{:?}", settings.secret("test.password"))]
         {
             assert!(text.contains("***") && !text.contains("hunter2"), "{text}");
         }
-        let read_as_text = std::panic::catch_unwind(|| settings.text("test.password").to_owned()).expect_err("a defect");
+        let read_as_text =
+            std::panic::catch_unwind(|| settings.text("test.password").to_owned()).expect_err("a defect");
         assert!(!read_as_text.downcast_ref::<String>().expect("a message").contains("hunter2"));
     }
 

@@ -85,7 +85,7 @@ fn answer_http(mut stream: &TcpStream, count: &AtomicUsize) -> std::io::Result<(
     ];
     let (body, status) = (&forms[number % forms.len()], STATUSES[number % STATUSES.len()]);
     let told = ["WWW-Authenticate: Basic realm=", "Location: http://127.0.0.1/?", "X-Influxdb-Version: v"];
-    let told: String = told.iter().map(|line| format!("{line}{}\r\n", credentials.replace('"', ""))).collect();
+    let told: String = told.iter().map(|line| format!("{line}{credentials}\r\n")).collect();
     let length = body.len();
     write!(stream, "HTTP/1.1 {status} {}\r\n{told}Content-Length: {length}\r\n\r\n{body}", credentials)
 }

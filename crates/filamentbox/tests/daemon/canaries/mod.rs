@@ -150,6 +150,8 @@ impl Scene {
             if signal != "-ABRT" {
                 self.daemon.start();
             }
+            // Rust takes the first SIGSEGV that comes from outside for a full stack, and ends with the second.
+            self.daemon.signal(signal);
             self.daemon.signal(signal);
             self.daemon.stop();
         }
