@@ -39,16 +39,19 @@ pub fn forbid_dumps() -> io::Result<()> {
 /// The variables of the environment, with the secrets among them out of everybody's sight: where there are any, this starts the process
 /// again with the same arguments and without them, once. There must be no other thread.
 ///
-/// The error says why they are still to be seen; the variables are the same then.
-pub fn variables(registry: &Registry) -> (Vec<Variable>, io::Result<()>) {
+/// Beside the variables: why they are still to be seen, if they are.
+///
+/// # Errors
+/// When the secrets cannot be read any more.
+pub fn variables(registry: &Registry) -> io::Result<(Vec<Variable>, Option<io::Error>)> {
     let mut variables = settings::variables();
     if std::fs::read_link("/proc/self/fd/0").is_ok_and(|stdin| stdin.as_os_str() == SHOWN) {
-        let taken = take().map(|secrets| variables.extend(secrets));
-        return (variables, taken);
+        variables.extend(take()?);
+        return Ok((variables, None));
     }
     let secrets: Vec<&Variable> = variables.iter().filter(|(name, _)| is_secret_variable(registry, name)).collect();
-    let outcome = if secrets.is_empty() { Ok(()) } else { Err(start_again(&secrets)) };
-    (variables, outcome)
+    let exposed = if secrets.is_empty() { None } else { Some(start_again(&secrets)) };
+    Ok((variables, exposed))
 }
 
 /// Does not return, unless it fails.

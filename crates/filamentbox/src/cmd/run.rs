@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tracing::{error, warn};
 
 use crate::cli::RunArgs;
@@ -12,10 +12,11 @@ use crate::{logging, privacy, runtime};
 
 pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
     // First of all: there must be no other thread yet.
-    let (variables, exposed) = privacy::variables(&settings::registry());
+    let (variables, exposed) =
+        privacy::variables(&settings::registry()).context("the secrets of the environment cannot be read")?;
     let dumpable = privacy::forbid_dumps();
     let _until_the_end = logging::start(args.debug);
-    if let Err(problem) = exposed {
+    if let Some(problem) = exposed {
         warn!("secrets stay in the environment, where other processes of this user can read them: {problem}");
     }
     if let Err(problem) = dumpable {

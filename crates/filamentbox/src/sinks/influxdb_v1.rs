@@ -118,7 +118,8 @@ impl Sink for InfluxDbV1 {
             } else {
                 self.verdict(&answer)
             };
-            let version = answer.header("x-influxdb-version").map(|version| format!("InfluxDB {version}"));
+            let version =
+                answer.header("x-influxdb-version").map(|version| self.http.redact(&format!("InfluxDB {version}")));
             Health { version, ..Health::of_answer(&answer).of_write(&written) }
         })
     }

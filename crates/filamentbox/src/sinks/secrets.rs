@@ -7,7 +7,6 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use filamentbox_core::config::SecretText;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::http::Auth;
@@ -52,18 +51,6 @@ impl Secrets {
             Ok(json) if !self.0.is_empty() => self.redact(&json.to_string()),
             _ => self.redact(body),
         }
-    }
-
-    /// The same for the values of headers.
-    pub(super) fn redact_headers(&self, mut headers: HeaderMap) -> HeaderMap {
-        for value in headers.values_mut() {
-            let text = String::from_utf8_lossy(value.as_bytes());
-            let redacted = self.redact(&text);
-            if redacted != text {
-                *value = HeaderValue::from_str(&redacted).unwrap_or(HeaderValue::from_static("***"));
-            }
-        }
-        headers
     }
 
     /// A password, what stands in an `Authorization` header (RFC 7617), and the forms that either takes in URLs, JSON and base64.

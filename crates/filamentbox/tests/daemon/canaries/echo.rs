@@ -121,7 +121,7 @@ fn refuse_login(mut stream: &TcpStream, count: &AtomicUsize) -> std::io::Result<
     let code = ["28P01", "53300", "42501"][number % 3];
     let fields = format!("SERROR\0VERROR\0C{code}\0Mno: {said}\0Dnot {said}\0\0");
     let length = u32::try_from(fields.len() + 4).expect("short").to_be_bytes();
-    stream.write_all(&[&[b'E'], &length[..], fields.as_bytes()].concat())?;
+    stream.write_all(&[b"E", &length[..], fields.as_bytes()].concat())?;
     Err(std::io::ErrorKind::ConnectionAborted.into())
 }
 
