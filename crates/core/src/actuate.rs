@@ -61,6 +61,11 @@ impl Actuator {
         Self { min_on, min_off, on: false, changed_at: None }
     }
 
+    /// Other limits from now on, for what it does already too.
+    pub fn configure(&mut self, min_on: Duration, min_off: Duration) {
+        (self.min_on, self.min_off) = (min_on, min_off);
+    }
+
     /// Whether the output is commanded on.
     pub fn is_on(&self) -> bool {
         self.on

@@ -8,6 +8,7 @@ mod messages;
 mod output;
 mod overrides;
 mod readings;
+mod settings;
 
 use std::time::Duration;
 
@@ -92,6 +93,8 @@ impl Chamber {
                 self.interlock.sensor(traits);
                 self.trips.sensor(traits);
             }
+            Input::NewReadings => self.forget_readings(clock.now),
+            Input::Settings(config) => self.configure(clock, *config, &mut events),
             Input::Reset => self.reset(clock, &mut events),
             Input::Tick => {}
             Input::Fault(fault) => self.fail(clock, fault, &mut events),

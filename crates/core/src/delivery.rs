@@ -98,6 +98,13 @@ impl Delivery {
         Self { policy, failures: 0, retry_at: None, raised: false, last_try_made: false }
     }
 
+    /// The same, with the alarm that another one before it has raised: the first success ends it.
+    #[must_use]
+    pub fn raised(mut self) -> Self {
+        self.raised = true;
+        self
+    }
+
     /// What to do at `now`. After an outage full batches follow each other without a wait, as they would at any time.
     ///
     /// With `flush` (an orderly stop, whose time the caller bounds) everything is sent at once, and a running back-off does not

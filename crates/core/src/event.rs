@@ -27,18 +27,21 @@ pub enum EventKind {
     Safety,
     /// A backend failed or recovered.
     Backend,
+    /// A setting was changed, or cannot be.
+    Settings,
     /// The daemon itself: start, stop, recovery, disk.
     Daemon,
 }
 
 impl EventKind {
     /// Every kind, with its name in exports and in the API.
-    pub const NAMES: [(Self, &'static str); 6] = [
+    pub const NAMES: [(Self, &'static str); 7] = [
         (Self::Output, "output"),
         (Self::Override, "override"),
         (Self::Sensor, "sensor"),
         (Self::Safety, "safety"),
         (Self::Backend, "backend"),
+        (Self::Settings, "settings"),
         (Self::Daemon, "daemon"),
     ];
 

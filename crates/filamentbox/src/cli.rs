@@ -1,10 +1,17 @@
 //! The command line: what can be typed, and its help.
 
+mod config;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+
+pub use config::{
+    AuditArgs, ConfigArgs, ConfigCommand, DescribeArgs, ExportSettingsArgs, GetArgs, ImportArgs, KeyCommand, ListArgs,
+    OriginalArgs, SetArgs, UnsetArgs,
+};
 
 /// FilamentBox measures and conditions the air in filament boxes, keeps the history, and delivers it to your database.
 #[derive(Debug, Parser)]
@@ -51,9 +58,8 @@ pub enum Command {
     Outbox(OutboxArgs),
     /// The event log, newest first
     Events(EventsArgs),
-    /// Settings
-    #[command(subcommand)]
-    Config(ConfigCommand),
+    /// Settings: show, change, import, export
+    Config(ConfigArgs),
     /// Looks at everything that decides safety and working, and says how to mend it (exit code 1 when something fails)
     Doctor(DoctorArgs),
     /// Completions for a shell, to stdout
@@ -228,41 +234,6 @@ pub enum Format {
     Csv,
     /// A JSON object a line
     Jsonl,
-}
-
-/// `config`
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Every key with its value and where it comes from
-    List {
-        /// Only keys that begin so
-        prefix: Option<String>,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-        /// Show secrets too
-        #[arg(long)]
-        reveal: bool,
-        /// As `run --simulate` would have them
-        #[arg(long)]
-        simulate: bool,
-    },
-    /// One value
-    Get {
-        /// The dotted key
-        key: String,
-        /// Show it even if it is a secret
-        #[arg(long)]
-        reveal: bool,
-    },
-    /// What a key does, what is allowed, its default
-    Describe {
-        /// The dotted key, or the beginning of several [default: all]
-        key: Option<String>,
-        /// All keys as the page docs/CONFIGURATION.md
-        #[arg(long, hide = true)]
-        markdown: bool,
-    },
 }
 
 /// `sensor`

@@ -1,6 +1,7 @@
 //! What a box is told and what it answers.
 
 use crate::command::{CommandError, OutputKind, Wish};
+use crate::config::BoxConfig;
 use crate::event::Event;
 use crate::safety::{LatchReason, Permit};
 use crate::sample::{NoData, Sample, SensorTraits};
@@ -19,6 +20,10 @@ pub enum Input {
     Command(OutputKind, Wish),
     /// A sensor was opened: what it can tell.
     Sensor(SensorTraits),
+    /// Another sensor, or another calibration: no reading from before may be compared with those that follow.
+    NewReadings,
+    /// The settings from now on; the box is the same.
+    Settings(Box<BoxConfig>),
     /// A person has looked: faults and latches are over. The relay guard has to be told first, or it reports its latch once more.
     Reset,
     /// Time passed.

@@ -8,6 +8,8 @@ use crate::control::{Controller, Demand, Hysteresis, Mode};
 use crate::snapshot::{OutputSnapshot, Reading};
 use crate::time::Monotonic;
 
+const NOT_CONFIGURED: &str = "not configured";
+
 /// One output with everything that decides about it.
 #[derive(Clone, Debug)]
 pub(super) struct Output {
@@ -16,6 +18,8 @@ pub(super) struct Output {
     pub(super) controller: Hysteresis,
     pub(super) demand: Option<Demand>,
     pub(super) mode: Mode,
+    /// When a person last switched it.
+    pub(super) manual_since: Option<Monotonic>,
     pub(super) actuator: Actuator,
     pub(super) limit: Option<Limit>,
     pub(super) held: HeldOutput,
@@ -41,11 +45,35 @@ impl Output {
             controller,
             demand: None,
             mode: Mode::Auto,
+            manual_since: None,
             actuator: Actuator::new(config.min_on, config.min_off),
             limit: None,
             held: HeldOutput::default(),
-            reason: if config.enabled { "no reading yet" } else { "not configured" }.to_owned(),
+            reason: if config.enabled { "no reading yet" } else { NOT_CONFIGURED }.to_owned(),
         }
+    }
+
+    /// Other settings from now on. The state stays: mode, command, minimum times; the controller decides anew from the last reading. An
+    /// output that is no longer configured is off at once.
+    pub(super) fn configure(&mut self, now: Monotonic, config: &OutputConfig, reading: Option<&Reading>) {
+        self.actuator.configure(config.min_on, config.min_off);
+        self.controller.configure(config.band);
+        if !self.enabled {
+            self.controller.resume(false);
+        }
+        self.enabled = config.enabled;
+        if config.enabled {
+            self.demand = reading.map(|reading| self.controller.decide(&reading.measurement));
+        } else {
+            self.release(now, NOT_CONFIGURED);
+            self.demand = None;
+        }
+    }
+
+    /// Off at once.
+    pub(super) fn release(&mut self, now: Monotonic, why: &str) {
+        self.limit = self.actuator.apply(now, false, Urgency::OffAtOnce);
+        self.reason = why.to_owned();
     }
 
     /// Mode and controller together; `fresh` is whether the last reading may still be acted on.

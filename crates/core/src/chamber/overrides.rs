@@ -43,6 +43,7 @@ impl Chamber {
             Wish::Off { hold } => Mode::Manual { on: false, until: until(hold) },
             Wish::Auto => Mode::Auto,
         };
+        output.manual_since = Some(clock.now);
         let text = match output.mode {
             Mode::Auto => {
                 output.hand_back(self.reading.as_ref());

@@ -1,5 +1,7 @@
 //! One box, step by step. Long runs against the model of a box are in `tests/sim`.
 
+mod settings;
+
 use super::*;
 use crate::command::{CommandError, Wish};
 use crate::config::{Band, OutputConfig, SafetyConfig};

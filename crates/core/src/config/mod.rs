@@ -17,7 +17,7 @@ pub use spec::{KeySpec, Kind, Standing, Value};
 pub use typed::{Band, BoxConfig, Config, Durability, OutputConfig, RequireSync, RetryConfig, SafetyConfig};
 
 /// Where a value comes from, highest first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Source {
     /// `FILAMENTBOX_...` in the environment.
     Environment,
@@ -112,12 +112,12 @@ impl Registry {
     /// # Errors
     /// Every unknown key and every refused value of every layer, all at once.
     pub fn resolve(&self, layers: &[Layer]) -> Result<Settings, Vec<ConfigError>> {
-        let (settings, errors) = self.resolve_allowed(layers);
-        if errors.is_empty() { Ok(settings) } else { Err(errors) }
+        let (settings, refused) = self.resolve_allowed(layers);
+        if refused.is_empty() { Ok(settings) } else { Err(refused.into_iter().map(|(_, error)| error).collect()) }
     }
 
-    /// Like [`Self::resolve`], but what is refused is left out: for finding every further problem at once.
-    pub fn resolve_allowed(&self, layers: &[Layer]) -> (Settings, Vec<ConfigError>) {
+    /// Like [`Self::resolve`], but what is refused is left out and told with its source: for finding every further problem at once.
+    pub fn resolve_allowed(&self, layers: &[Layer]) -> (Settings, Vec<(Source, ConfigError)>) {
         let mut values = BTreeMap::new();
         let mut errors = Vec::new();
         for layer in layers.iter().rev() {
@@ -127,7 +127,7 @@ impl Registry {
                         let setting = Setting { text: text.as_str().into(), value, source: layer.source };
                         values.insert(key.clone(), setting);
                     }
-                    Err(problem) => errors.push(ConfigError { key: key.clone(), problem }),
+                    Err(problem) => errors.push((layer.source, ConfigError { key: key.clone(), problem })),
                 }
             }
         }
@@ -138,11 +138,13 @@ impl Registry {
                         let setting = Setting { text: spec.default.into(), value, source: Source::Default };
                         values.insert(spec.key.to_owned(), setting);
                     }
-                    Err(problem) => errors.push(ConfigError { key: spec.key.to_owned(), problem }),
+                    Err(problem) => {
+                        errors.push((Source::Default, ConfigError { key: spec.key.to_owned(), problem }));
+                    }
                 }
             }
         }
-        errors.sort_by(|a, b| a.key.cmp(&b.key));
+        errors.sort_by(|(_, a), (_, b)| a.key.cmp(&b.key));
         (Settings { values }, errors)
     }
 
@@ -178,6 +180,22 @@ impl Settings {
             Value::Text(text) => key.strip_prefix(prefix).map(|name| (name, text.as_str())),
             _ => None,
         })
+    }
+
+    /// The keys whose values differ in `other`, by key; a key that only one of them has differs.
+    pub fn differences<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
+        let value = |settings: &'a Self, key: &str| settings.values.get(key).map(|setting| &setting.value);
+        let keys: std::collections::BTreeSet<&str> =
+            self.values.keys().chain(other.values.keys()).map(String::as_str).collect();
+        keys.into_iter().filter(|key| value(self, key) != value(other, key)).collect()
+    }
+
+    /// The same, but `key` as `other` has it.
+    pub fn take_from(&mut self, other: &Self, key: &str) {
+        match other.values.get(key) {
+            Some(setting) => drop(self.values.insert(key.to_owned(), setting.clone())),
+            None => drop(self.values.remove(key)),
+        }
     }
 
     fn value(&self, key: &str) -> &Value {
@@ -297,6 +315,17 @@ mod tests {
         let read_as_text =
             std::panic::catch_unwind(|| settings.text("test.password").to_owned()).expect_err("a defect");
         assert!(!read_as_text.downcast_ref::<String>().expect("a message").contains("hunter2"));
+    }
+
+    #[test]
+    fn differences_are_of_values_and_can_be_taken_back() {
+        let resolve = |values: &[(&str, &str)]| registry().resolve(&[layer(values)]).expect("allowed");
+        let before = resolve(&[("data_collection.tags.a", "1"), ("safety.max_temp_c", "60")]);
+        let mut after = resolve(&[("safety.max_temp_c", "60.0"), ("heating_control.enabled", "yes")]);
+        assert_eq!(before.differences(&after), ["data_collection.tags.a", "heating_control.enabled"]);
+        after.take_from(&before, "heating_control.enabled");
+        after.take_from(&before, "data_collection.tags.a");
+        assert_eq!(after.differences(&before), Vec::<&str>::new());
     }
 
     #[test]

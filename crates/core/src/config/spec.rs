@@ -77,6 +77,10 @@ pub struct KeySpec {
     pub doc: &'static str,
     /// Whether it does it already.
     pub standing: Standing,
+    /// Whether its part of the program (a chosen backend) does not work while it is empty.
+    pub required: bool,
+    /// A changed value waits for the daemon's next start; every other key's is applied by a running daemon.
+    pub at_start: bool,
 }
 
 /// Longest name in a family, and longest secret, in bytes.
@@ -93,12 +97,24 @@ impl KeySpec {
         unit: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { key, kind, default, unit, doc, standing: Standing::Active }
+        Self { key, kind, default, unit, doc, standing: Standing::Active, required: false, at_start: false }
+    }
+
+    /// The same key, marked as one that must not stay empty where its part of the program is chosen.
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
     }
 
     /// The same key, marked as not yet acted on.
     pub const fn reserved(mut self) -> Self {
         self.standing = Standing::Reserved;
+        self
+    }
+
+    /// The same key, marked as taking effect when the daemon starts.
+    pub const fn at_start(mut self) -> Self {
+        self.at_start = true;
         self
     }
 

@@ -180,10 +180,13 @@ impl Config {
     /// # Errors
     /// Every pair of settings that contradict each other, all at once.
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<ConfigError>> {
-        let errors = contradictions(settings);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let (config, contradictions) = Self::examine(settings);
+        if contradictions.is_empty() { Ok(config) } else { Err(contradictions) }
+    }
+
+    /// The typed form of `settings` and every pair of them that contradict each other. With any of those the form is good for finding
+    /// further problems, and for nothing else.
+    pub fn examine(settings: &Settings) -> (Self, Vec<ConfigError>) {
         let seconds = |key: &str| Duration::from_secs_f64(settings.number(key));
         let output = |section: &str, low: &str, high: &str| OutputConfig {
             enabled: settings.switch(&format!("{section}.enabled")),
@@ -213,7 +216,7 @@ impl Config {
             },
         };
         let count = |key| usize::try_from(settings.integer(key)).unwrap_or(usize::MAX);
-        Ok(Self {
+        let config = Self {
             sensor_type: settings.text("sensor.type").to_owned(),
             read_interval: seconds("data_collection.read_interval"),
             temperature_offset_c: settings.number("sensor.temperature_offset_c"),
@@ -248,7 +251,8 @@ impl Config {
             retention: Duration::from_secs_f64(settings.number("history.retention_days") * 86_400.0),
             history_max_mb: settings.integer("history.max_mb"),
             backends: settings.list("database.type").iter().filter(|name| *name != "none").cloned().collect(),
-        })
+        };
+        (config, contradictions(settings))
     }
 
     /// What is wrong with a sensor of the type `kind`, whose range ends at `range_end_c`, when heating is enabled: `Some` where it

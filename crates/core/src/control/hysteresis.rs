@@ -27,6 +27,11 @@ impl Hysteresis {
         Self { acts: Acts::OnLowTemperature, band, on: false }
     }
 
+    /// Another band from the next reading on; what it wishes for stays until that says otherwise.
+    pub fn configure(&mut self, band: Band) {
+        self.band = band;
+    }
+
     /// On above `band.high` %, off below `band.low` %.
     pub fn fan(band: Band) -> Self {
         Self { acts: Acts::OnHighHumidity, band, on: false }

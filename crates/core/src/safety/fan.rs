@@ -37,6 +37,21 @@ impl FanRun {
         }
     }
 
+    /// Whether it is required from now on. The lines are as they are; an element that was heated is cooled all the same.
+    pub fn configure(&mut self, now: Monotonic, required: bool, heater_active: bool, fan_active: bool) {
+        match (self.required, required) {
+            (false, true) => {
+                self.required = true;
+                self.held(now, heater_active, fan_active);
+            }
+            (true, false) => {
+                let after_ends_at = if self.heater_active { Some(now + AFTER) } else { self.after_ends_at };
+                *self = Self { after_ends_at, ..Self::new(false) };
+            }
+            _ => {}
+        }
+    }
+
     /// The lines as the relay guard reports them.
     pub fn held(&mut self, now: Monotonic, heater_active: bool, fan_active: bool) {
         if !self.required {
@@ -60,7 +75,7 @@ impl FanRun {
 
     /// Whether the fan has to run, when heat is wished for and nothing else stands against it, or not.
     pub fn is_needed(&self, heat: bool) -> bool {
-        self.required && (heat || self.heater_active || self.after_ends_at.is_some())
+        self.after_ends_at.is_some() || self.required && (heat || self.heater_active)
     }
 
     /// The fan is commanded on for the heater, or not.
@@ -136,6 +151,20 @@ mod tests {
         fan.pass(at(160.0));
         assert!(!fan.is_needed(false));
         assert_eq!(fan.next_wake(), None);
+    }
+
+    #[test]
+    fn a_requirement_that_comes_or_goes_finds_the_lines_as_they_are() {
+        let mut fan = FanRun::new(false);
+        fan.held(at(0.0), true, true);
+        fan.configure(at(10.0), true, true, true);
+        assert_eq!(fan.assess(at(10.0), false), Err(Inhibit::FanStarting { lead: LEAD }), "for how long is not known");
+        assert_eq!(fan.assess(at(15.0), false), Ok(()));
+        fan.configure(at(20.0), false, true, true);
+        assert!(fan.is_needed(false), "the element is hot");
+        assert_eq!((fan.assess(at(20.0), true), fan.next_wake()), (Ok(()), Some(at(80.0))));
+        fan.pass(at(80.0));
+        assert!(!fan.is_needed(true));
     }
 
     #[test]

@@ -26,6 +26,11 @@ impl Interlock {
         Self { limits, range_end_c: None }
     }
 
+    /// Other limits from now on.
+    pub fn configure(&mut self, limits: SafetyConfig) {
+        self.limits = limits;
+    }
+
     /// A sensor was opened.
     pub fn sensor(&mut self, traits: SensorTraits) {
         self.range_end_c = Some(traits.temperature_max_c);

@@ -24,6 +24,11 @@ impl OnTime {
         Self { max_on_time, used: Duration::ZERO, on: false, resting_until: None, counted_to: now }
     }
 
+    /// Another budget; what is used up stays used up, and a rest that has begun is made.
+    pub fn configure(&mut self, max_on_time: Duration) {
+        self.max_on_time = max_on_time;
+    }
+
     /// Counts the time up to `now` in the state so far, then goes on in the state `on`.
     pub fn count(&mut self, now: Monotonic, on: bool) {
         let elapsed = now.since(self.counted_to);

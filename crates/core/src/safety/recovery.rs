@@ -32,6 +32,11 @@ impl Recovery {
         Self { max_sample_age, last_good: None, row: None }
     }
 
+    /// Another limit from the next reading on.
+    pub fn configure(&mut self, max_sample_age: Duration) {
+        self.max_sample_age = max_sample_age;
+    }
+
     /// Readings were not believed, too many in a row.
     pub fn lose(&mut self) {
         self.row = Some(Row::default());

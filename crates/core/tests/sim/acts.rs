@@ -2,6 +2,7 @@
 
 use filamentbox_core::chamber::Input;
 use filamentbox_core::command::{CommandError, OutputKind, Wish};
+use filamentbox_core::config::BoxConfig;
 use filamentbox_core::physics::Disturbance;
 
 use crate::daemon::{Daemon, Pulse};
@@ -51,6 +52,28 @@ impl World {
         self.change(|world| world.relay.break_line(world.now, fault));
     }
 
+    /// Somebody changes the settings.
+    pub(crate) fn configure(&mut self, config: BoxConfig) {
+        self.note(format!("settings: {config:?}"));
+        self.setup.config = config.clone();
+        if self.is_running() {
+            let has_heater = config.heater.enabled;
+            self.step(Input::Settings(Box::new(config))).expect("no command");
+            let knows = self.relay.in_touch && self.relay.answers;
+            assert!(has_heater || !knows || !self.relay.heats(), "the heater is gone and on");
+        } else if let Some(daemon) = &mut self.daemon {
+            daemon.queue_settings(config);
+        }
+    }
+
+    /// Somebody changes the sensor's calibration, which its thread tells.
+    pub(crate) fn calibrate(&mut self) {
+        self.note("settings: another calibration".to_owned());
+        if self.is_running() {
+            self.step(Input::NewReadings).expect("no command");
+        }
+    }
+
     /// A person has looked.
     pub(crate) fn reset(&mut self) {
         self.note("asked: reset".to_owned());
@@ -89,7 +112,8 @@ impl World {
     pub(crate) fn start_daemon(&mut self) {
         self.note("daemon: starts".to_owned());
         self.daemon = Some(Daemon::new(self.setup.config.clone(), self.setup.probe.traits(), self.now));
-        self.witness.daemon_starts(self.now);
+        self.in_force = self.setup.config.clone();
+        self.witness.daemon_starts(self.now, self.in_force.safety);
         self.relay.in_touch = true;
         if !self.relay.is_alive() {
             self.relay.start();

@@ -34,6 +34,8 @@ pub(crate) struct Beliefs {
     doubted: Vec<Seen>,
     rejected: usize,
     lost: bool,
+    /// What is believed is no measure for the next reading.
+    is_void: bool,
     proven: Vec<Monotonic>,
     line: (bool, Monotonic),
     /// Believed readings with the same words since the heater went on: how many, and since when.
@@ -54,6 +56,7 @@ impl Beliefs {
             doubted: Vec::new(),
             rejected: 0,
             lost: false,
+            is_void: false,
             proven: Vec::new(),
             line: (line, now),
             same: None,
@@ -106,7 +109,7 @@ impl Beliefs {
 
     /// A reading reached the chamber at `now`, which heats towards `target_c`.
     pub(crate) fn hear(&mut self, now: Monotonic, seen: Seen, words: u64, target_c: f64) {
-        if self.believed.is_some_and(|believed| !follows(believed, seen)) {
+        if !self.is_void && self.believed.is_some_and(|believed| !follows(believed, seen)) {
             if !self.doubted.last().is_some_and(|last| follows(*last, seen)) {
                 self.doubted.clear();
             }
@@ -122,7 +125,7 @@ impl Beliefs {
             (self.same, self.owes) = (None, None);
         }
         self.doubted.clear();
-        self.rejected = 0;
+        (self.rejected, self.is_void) = (0, false);
         if self.believed.is_some_and(|last| now.since(last.taken_at) > self.limits.max_sample_age) {
             self.lost = true;
             self.proven.clear();
@@ -186,6 +189,23 @@ impl Beliefs {
     /// The daemon was stopped, or hung, and learns only now what the line is.
     pub(crate) fn woke(&mut self, now: Monotonic) {
         (self.line.1, self.same, self.owes) = (now, None, None);
+    }
+
+    /// Other limits. What is owed by another rule, or by a heater that nobody watched, is owed anew.
+    pub(crate) fn configure(&mut self, limits: SafetyConfig, is_new_heater: bool) {
+        let proof = |limits: &SafetyConfig| (limits.heating_rise_c, limits.heating_rise_time);
+        if is_new_heater || proof(&limits) != proof(&self.limits) {
+            self.owes = None;
+        }
+        self.limits = limits;
+    }
+
+    /// Another calibration: what was read before says nothing of what follows.
+    pub(crate) fn forget(&mut self) {
+        self.doubted.clear();
+        self.proven.clear();
+        (self.rejected, self.lost, self.is_void) = (0, true, true);
+        (self.same, self.owes) = (None, None);
     }
 
     /// A person has looked.

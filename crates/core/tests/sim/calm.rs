@@ -61,6 +61,7 @@ fn mend(world: &mut World) {
         world.kill_daemon();
         world.start_daemon();
     }
+    world.configure(world.original.clone());
     world.command(OutputKind::Heater, Wish::Auto).expect("there is a heater");
     world.wall_offset_ms = Some(1_700_000_000_000);
 }

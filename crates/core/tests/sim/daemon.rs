@@ -35,6 +35,8 @@ pub(crate) struct Daemon {
     pub(crate) chamber: Chamber,
     pub(crate) pulse: Pulse,
     min_off: Duration,
+    /// Settings that the settings' thread waits to hand over.
+    new_settings: Option<Input>,
     /// When the box last took its wish for heat back.
     released_at: Option<Monotonic>,
     /// What was last asked of the guard, and when; at the start something is asked at once, to learn of its latches.
@@ -58,6 +60,7 @@ impl Daemon {
     pub(crate) fn new(config: BoxConfig, sensor: SensorTraits, now: Monotonic) -> Self {
         Self {
             min_off: config.heater.min_off,
+            new_settings: None,
             released_at: None,
             chamber: Chamber::new(config, now),
             pulse: Pulse::Running,
@@ -78,9 +81,14 @@ impl Daemon {
         }
     }
 
+    /// Settings for later: whoever hands them over waits, and they are never lost.
+    pub(crate) fn queue_settings(&mut self, config: BoxConfig) {
+        self.new_settings = Some(Input::Settings(Box::new(config)));
+    }
+
     /// The oldest input that waits, once the thread runs.
     pub(crate) fn next_queued(&mut self) -> Option<Input> {
-        if self.pulse == Pulse::Running { self.inbox.pop_front() } else { None }
+        if self.pulse == Pulse::Running { self.inbox.pop_front().or_else(|| self.new_settings.take()) } else { None }
     }
 
     /// When it steps though nothing comes in.
@@ -104,6 +112,9 @@ impl Daemon {
 
     pub(crate) fn step(&mut self, clock: Clock, input: Input, relay: &mut Relay, dice: &mut Dice) -> Outcome {
         let is_reset = input == Input::Reset;
+        if let Input::Settings(config) = &input {
+            self.min_off = config.heater.min_off;
+        }
         let effects = self.chamber.step(clock, input);
         let mut events = effects.events;
         if is_reset && self.guard_lost {

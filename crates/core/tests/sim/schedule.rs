@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use filamentbox_core::chamber::Input;
 use filamentbox_core::command::{OutputKind, Wish};
-use filamentbox_core::config::Band;
+use filamentbox_core::config::{Band, BoxConfig};
 use filamentbox_core::physics::{BoxParameters, Disturbance};
 use filamentbox_core::time::Monotonic;
 
@@ -101,8 +101,60 @@ pub(crate) enum What {
     Auto(OutputKind),
     /// ON by hand again and again, each so many seconds.
     Nervous(u64),
+    /// Other settings for a while.
+    Settings(Change),
+    /// Another calibration.
+    Calibrate,
     /// The wall clock jumps to so many milliseconds off the monotonic one, or is not set any more.
     Wall(Option<i64>),
+}
+
+/// What somebody sets otherwise.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Change {
+    /// Cut-off and band so much lower. °C.
+    Lower(f64),
+    /// The band alone so much lower. °C.
+    Band(f64),
+    /// A reading is good for so many seconds.
+    MaxAge(u64),
+    Slew(f64),
+    /// The longest on-time, and the longest override. Seconds.
+    MaxOn(u64),
+    Override(u64),
+    /// Both minimum times. Seconds.
+    Minimum(u64),
+    RiseTime(u64),
+    NoHeater,
+    /// The heater needs the fan, where there is one.
+    NeedsFan,
+}
+
+impl Change {
+    fn of(self, original: &BoxConfig) -> BoxConfig {
+        let mut config = original.clone();
+        let (heater, safety, seconds) = (&mut config.heater, &mut config.safety, Duration::from_secs);
+        match self {
+            Self::Lower(by_c) => {
+                let by_c = by_c.min(safety.max_temp_c - 25.0).min(heater.band.low).max(0.0);
+                safety.max_temp_c -= by_c;
+                heater.band = Band { low: heater.band.low - by_c, high: heater.band.high - by_c };
+            }
+            Self::Band(by_c) => {
+                let by_c = by_c.min(heater.band.low);
+                heater.band = Band { low: heater.band.low - by_c, high: heater.band.high - by_c };
+            }
+            Self::MaxAge(age_s) => safety.max_sample_age = seconds(age_s).max(safety.max_sample_age / 2),
+            Self::Slew(slew_c_per_s) => safety.slew_c_per_s = slew_c_per_s,
+            Self::MaxOn(max_on_s) => safety.max_on_time = seconds(max_on_s),
+            Self::Override(max_s) => safety.override_max = seconds(max_s),
+            Self::Minimum(minimum_s) => (heater.min_on, heater.min_off) = (seconds(minimum_s), seconds(minimum_s)),
+            Self::RiseTime(time_s) => safety.heating_rise_time = seconds(time_s),
+            Self::NoHeater => heater.enabled = false,
+            Self::NeedsFan => safety.requires_fan = config.fan.enabled,
+        }
+        config
+    }
 }
 
 impl What {
@@ -194,6 +246,8 @@ fn begin(world: &mut World, what: What) {
         What::Off(output, hold_s) => ask(world, output, Wish::Off { hold: hold_s.map(Duration::from_secs) }),
         What::Auto(output) => ask(world, output, Wish::Auto),
         What::Nervous(_) => again(world, what),
+        What::Settings(change) => world.configure(change.of(&world.original)),
+        What::Calibrate => world.calibrate(),
         What::Wall(offset_ms) => world.wall_offset_ms = offset_ms,
     }
 }
@@ -219,6 +273,7 @@ fn end(world: &mut World, what: What) {
         What::Power(fault) if world.heater_fault == fault => world.break_heater(HeaterFault::Well),
         What::Line(_) => world.break_line(LineFault::Well),
         What::Lid => world.disturb(Disturbance { lid_held_open: false, ..world.disturbance }),
+        What::Settings(_) => world.configure(world.original.clone()),
         What::Room(_) => world.disturb(Disturbance { room_warmer_c: 0.0, ..world.disturbance }),
         _ => {}
     }

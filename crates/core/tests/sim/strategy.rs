@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::daemon::Pulse;
 use crate::relay::{LineFault, LinkFault};
-use crate::schedule::{Given, Mishap, What};
+use crate::schedule::{Change, Given, Mishap, What};
 use crate::sensor::{Probe, SensorFault, Why};
 use crate::world::HeaterFault;
 use filamentbox_core::command::OutputKind;
@@ -89,6 +89,8 @@ fn what() -> impl Strategy<Value = What> {
             .prop_map(What::Line),
         1 => Just(What::Lid),
         1 => (-10..=25_i32).prop_map(|by_c| What::Room(f64::from(by_c))),
+        5 => change().prop_map(What::Settings),
+        1 => Just(What::Calibrate),
         5 => command(),
         1 => (1..=600_u64).prop_map(What::Nervous),
         1 => prop_oneof![
@@ -132,6 +134,21 @@ fn link_fault() -> impl Strategy<Value = LinkFault> {
 
 fn heater_fault() -> impl Strategy<Value = HeaterFault> {
     prop_oneof![Just(HeaterFault::Dead), (5..=80_u32).prop_map(HeaterFault::Weak), Just(HeaterFault::Welded)]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        3 => (1..=30_u32).prop_map(|by_c| Change::Lower(f64::from(by_c))),
+        1 => (1..=15_u32).prop_map(|by_c| Change::Band(f64::from(by_c))),
+        1 => (1..=60_u64).prop_map(Change::MaxAge),
+        1 => prop::sample::select(vec![0.5, 1.0, 3.0]).prop_map(Change::Slew),
+        1 => scaled(60.0, 86_400.0).prop_map(Change::MaxOn),
+        1 => scaled(10.0, 14_400.0).prop_map(Change::Override),
+        1 => (0..=60_u64).prop_map(Change::Minimum),
+        1 => (60..=600_u64).prop_map(Change::RiseTime),
+        1 => Just(Change::NoHeater),
+        1 => Just(Change::NeedsFan),
+    ]
 }
 
 fn command() -> impl Strategy<Value = What> {

@@ -38,6 +38,8 @@ pub(crate) struct Interval {
 
 pub(crate) struct Witness {
     daemon: SafetyConfig,
+    /// When those last changed.
+    configured_at: Monotonic,
     guard: Limits,
     read_interval: Duration,
     traits: SensorTraits,
@@ -66,6 +68,7 @@ impl Witness {
         let (daemon, traits) = (setup.config.safety, setup.probe.traits());
         Self {
             daemon,
+            configured_at: now,
             guard: setup.guard,
             read_interval: setup.read_interval,
             traits,
@@ -82,8 +85,15 @@ impl Witness {
         }
     }
 
+    /// The daemon goes by other limits from now on.
+    pub(crate) fn configure(&mut self, now: Monotonic, limits: SafetyConfig, is_new_heater: bool) {
+        (self.daemon, self.configured_at) = (limits, now);
+        self.beliefs.configure(limits, is_new_heater);
+    }
+
     /// A new daemon knows no reading, and no fault that the guard does not keep.
-    pub(crate) fn daemon_starts(&mut self, now: Monotonic) {
+    pub(crate) fn daemon_starts(&mut self, now: Monotonic, limits: SafetyConfig) {
+        (self.daemon, self.configured_at) = (limits, now);
         self.beliefs = Beliefs::new(self.daemon, self.traits, now, self.active_since.is_some());
         (self.stopped, self.latched, self.forbidden_since) = (false, false, None);
     }
@@ -145,6 +155,10 @@ impl Witness {
         let Interval { to, in_touch, .. } = interval;
         let slack = if in_touch { ROUNDING } else { LEASE };
         assert!(!(self.latched || self.stopped) || !in_touch, "heat after a fault, a latch or a stop");
+        if !in_touch && to.since(self.configured_at) <= LEASE {
+            // The guard has not heard of the new limits; of the old ones it may have.
+            return;
+        }
         if let Some(since) = self.forbidden_since {
             let why = self.beliefs.forbid().unwrap_or("then");
             assert!(to.since(since) <= slack, "heat {:?} after it was forbidden: {why}: {interval:?}", to.since(since));

@@ -103,6 +103,9 @@ pub(crate) struct World {
     pub(crate) refusals: u32,
     /// The reasons told since heat was last permitted, without their figures.
     told: Vec<String>,
+    /// The settings that people set in the end, and those that the daemon goes by.
+    pub(crate) original: BoxConfig,
+    pub(crate) in_force: BoxConfig,
     /// Every event's moment and text, when kept.
     pub(crate) log: Option<Vec<(Monotonic, String)>>,
 }
@@ -130,6 +133,8 @@ impl World {
             latches: 0,
             refusals: 0,
             told: Vec::new(),
+            original: setup.config.clone(),
+            in_force: setup.config.clone(),
             log: None,
             setup,
         }
@@ -242,8 +247,8 @@ impl World {
     pub(crate) fn step(&mut self, input: Input) -> Result<(), CommandError> {
         let clock = self.clock();
         let target_c = match self.heater_mode() {
-            Some(Mode::Manual { on: true, .. }) => self.setup.config.safety.max_temp_c,
-            _ => self.setup.config.heater.band.high,
+            Some(Mode::Manual { on: true, .. }) => self.in_force.safety.max_temp_c,
+            _ => self.in_force.heater.band.high,
         };
         match &input {
             Input::Sample(reading) => {
@@ -252,6 +257,12 @@ impl World {
                 self.witness.beliefs.hear(self.now, seen, reading.fingerprint.expect("given"), target_c);
             }
             Input::NoData(_) => self.witness.beliefs.missed(),
+            Input::NewReadings => self.witness.beliefs.forget(),
+            Input::Settings(config) => {
+                let is_new_heater = config.heater.enabled && !self.in_force.heater.enabled;
+                self.witness.configure(self.now, config.safety, is_new_heater);
+                self.in_force = BoxConfig::clone(config);
+            }
             _ => {}
         }
         let (stops, fails) = (input == Input::Stop, matches!(input, Input::Fault(_)));
@@ -302,14 +313,15 @@ impl World {
             Mode::Manual { on, .. } => on,
             Mode::Auto => snapshot
                 .reading
-                .is_some_and(|reading| reading.measurement.temperature.degrees() < self.setup.config.heater.band.low),
+                .is_some_and(|reading| reading.measurement.temperature.degrees() < self.in_force.heater.band.low),
         };
         match snapshot.heat_inhibited {
             Some(why) if wished && !UNTOLD.iter().any(|untold| why.starts_with(untold)) => {
                 assert!(self.told.contains(&words(&why)), "never told: {why}")
             }
-            Some(_) => {}
-            None => self.told.clear(),
+            // Without a heater nothing is refused, and what was told stays told.
+            None if self.in_force.heater.enabled => self.told.clear(),
+            _ => {}
         }
     }
 
@@ -317,7 +329,7 @@ impl World {
     fn check_override(&self) {
         if let Some(Mode::Manual { on: true, .. }) = self.heater_mode() {
             let held = self.now.since(self.manual_on_at);
-            assert!(held < self.setup.config.safety.override_max, "a manual ON for {held:?}");
+            assert!(held < self.in_force.safety.override_max, "a manual ON for {held:?}");
         }
     }
 

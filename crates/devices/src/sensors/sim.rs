@@ -32,14 +32,16 @@ pub const SIMULATED: SensorKind = SensorKind {
             "1",
             "",
             "Seed of the simulated box: the same seed gives the same weather, lid openings and noise.",
-        ),
+        )
+        .at_start(),
         KeySpec::new(
             FAULT,
             Kind::Choice(&["none", "unplugged", "frozen", "garbage", "dead_heater", "welded_relay", "no_clock"]),
             "none",
             "",
             "What is broken in the simulated box, to see what the program does about it.",
-        ),
+        )
+        .at_start(),
     ],
     open: |settings, context| {
         let simulation = context.simulation.clone();

@@ -8,6 +8,7 @@ mod command;
 mod webhook;
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
@@ -113,17 +114,31 @@ impl Alert {
 /// The way to the hooks; the default leads nowhere.
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
-    queue: Option<SyncSender<Alert>>,
+    queue: Arc<Mutex<Option<SyncSender<Alert>>>>,
     running: Running,
 }
 
 impl Alerts {
     /// Hands `alert` to the hooks. Never waits: when too many wait already, this one is dropped, and that is said.
     pub fn raise(&self, alert: Alert) {
-        let Some(queue) = &self.queue else { return };
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = queue.as_ref() else { return };
         if let Err(TrySendError::Full(alert) | TrySendError::Disconnected(alert)) = queue.try_send(alert) {
             warn!(event = alert.event.name(), "the alert hooks are behind; they do not get this alert");
         }
+    }
+
+    /// What `settings` ask for from now on, to be run on a thread of its own; nothing when no hook is set. Alerts that wait already still
+    /// go to the hooks of before, whose thread ends then.
+    pub fn configure(&self, settings: &Settings) -> Option<Hooks> {
+        // What cannot be parsed was refused by `check`.
+        let program = Program::parse(settings.text(COMMAND)).ok().flatten();
+        let webhook = Webhook::parse(settings.secret(WEBHOOK_URL).expose()).ok().flatten();
+        let is_any = program.is_some() || webhook.is_some();
+        let (queue, alerts) = sync_channel(QUEUE);
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = is_any.then_some(queue);
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+        is_any.then(|| Hooks { program, webhook, host, alerts, running: self.running.clone() })
     }
 
     /// Ends a program that runs, for the end of the daemon.
@@ -166,17 +181,9 @@ pub fn check(settings: &Settings) -> Vec<ConfigError> {
 
 /// The hooks of the settings and the way to them; no hooks when none is set.
 pub fn open(settings: &Settings) -> (Alerts, Option<Hooks>) {
-    // What cannot be parsed was refused by `check`.
-    let program = Program::parse(settings.text(COMMAND)).ok().flatten();
-    let webhook = Webhook::parse(settings.secret(WEBHOOK_URL).expose()).ok().flatten();
-    if program.is_none() && webhook.is_none() {
-        return (Alerts::default(), None);
-    }
-    let (queue, alerts) = sync_channel(QUEUE);
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
-    let running = Running::default();
-    let hooks = Hooks { program, webhook, host, alerts, running: running.clone() };
-    (Alerts { queue: Some(queue), running }, Some(hooks))
+    let alerts = Alerts::default();
+    let hooks = alerts.configure(settings);
+    (alerts, hooks)
 }
 
 impl Hooks {
@@ -243,6 +250,20 @@ mod tests {
         assert_eq!(hooks.alerts.try_iter().count(), QUEUE);
         drop(hooks);
         alerts.raise(alert());
+    }
+
+    #[test]
+    fn other_settings_lead_to_other_hooks_and_what_waits_stays_with_the_old_ones() {
+        let (alerts, old) = open(&settings(&[(COMMAND, "/bin/true")]));
+        alerts.raise(alert());
+        let new = alerts.configure(&settings(&[(COMMAND, "/bin/false")]));
+        alerts.raise(Alert { failures: 7, ..alert() });
+        let (old, new) = (old.expect("a command"), new.expect("a command"));
+        assert_eq!(old.alerts.iter().map(|alert| alert.failures).collect::<Vec<_>>(), [3], "and then it ends");
+        assert_eq!(new.alerts.try_iter().map(|alert| alert.failures).collect::<Vec<_>>(), [7]);
+        assert!(alerts.configure(&settings(&[])).is_none());
+        alerts.raise(alert());
+        assert_eq!(new.alerts.iter().count(), 0);
     }
 
     #[test]

@@ -96,7 +96,18 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// The settings as a daemon started now would have them.
 fn load_settings(places: Places, simulate: bool) -> Result<Loaded, SettingsError> {
-    Sources::open(places, Access::Existing, simulate, settings::variables())?.load()
+    load_settings_with(Access::Existing, places, simulate)
+}
+
+/// The same as far as they are known on this machine, for a command that must not wait for a network.
+fn load_settings_offline(places: Places) -> Result<Loaded, SettingsError> {
+    load_settings_with(Access::Offline, places, false)
+}
+
+fn load_settings_with(access: Access, places: Places, simulate: bool) -> Result<Loaded, SettingsError> {
+    let sources = Sources::open(places, access, simulate, settings::variables())?;
+    sources.notices().iter().for_each(complain);
+    sources.load()
 }
 
 /// Says why the settings are not known, all at once.

@@ -14,7 +14,7 @@ pub(super) fn off(args: &OutputsOffArgs, places: Places) -> Result<ExitCode> {
     let state_dir = args.state_dir.clone().or_else(|| std::env::var_os("STATE_DIRECTORY").map(PathBuf::from));
     let state_dir = state_dir.unwrap_or_else(|| places.data_dir.join(STATE_DIR));
     let mut is_all_known = true;
-    let mut lines: Vec<LineSpec> = match super::load_settings(places, false) {
+    let mut lines: Vec<LineSpec> = match super::load_settings_offline(places) {
         Ok(loaded) => slots(&loaded.config).into_iter().map(|slot| slot.line).collect(),
         Err(problem) => {
             super::complain("the settings are not known, so only what a relay guard has held is switched off:");

@@ -15,7 +15,7 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
     let (variables, exposed) =
         privacy::variables(&settings::registry()).context("the secrets of the environment cannot be read")?;
     let dumpable = privacy::forbid_dumps();
-    let _until_the_end = logging::start(args.debug);
+    let _log = logging::start(args.debug);
     if let Some(problem) = exposed {
         warn!("secrets stay in the environment, where other processes of this user can read them: {problem}");
     }
@@ -45,8 +45,14 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let options =
-        runtime::Options { data_dir, time_scale: args.time_scale, guard: args.guard, trace: args.trace, loaded };
+    let options = runtime::Options {
+        data_dir,
+        time_scale: args.time_scale,
+        guard: args.guard,
+        trace: args.trace,
+        sources,
+        loaded,
+    };
     let outcome = runtime::start(options).and_then(runtime::Running::supervise);
     Ok(match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -77,6 +77,7 @@ fn page(answer: &Value) -> String {
     if let Some(reason) = answer["safety"]["reason"].as_str() {
         let _ = writeln!(page, "heat is refused: {reason}");
     }
+    page.push_str(&settings_lines(&answer["settings"]));
     let journal = &answer["journal"];
     let _ = write!(
         page,
@@ -94,6 +95,21 @@ fn page(answer: &Value) -> String {
         let _ = write!(page, "\n{}", backend_line(sink));
     }
     page
+}
+
+/// What is wrong with the settings, and what waits.
+fn settings_lines(settings: &Value) -> String {
+    let mut lines = String::new();
+    for problem in settings["problems"].as_array().into_iter().flatten() {
+        let _ =
+            writeln!(lines, "SETTINGS not taken, the last good ones hold: {}", problem.as_str().unwrap_or_default());
+    }
+    let waiting = settings["restart_needed"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let waiting: Vec<&str> = waiting.collect();
+    if !waiting.is_empty() {
+        let _ = writeln!(lines, "settings take effect at the next start: {}", waiting.join(", "));
+    }
+    lines
 }
 
 /// The state in one line, for a pipe.

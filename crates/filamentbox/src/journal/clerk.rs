@@ -68,6 +68,10 @@ impl Worker {
                 let rollups = self.disk.with(clock.now, |store| store.rollups(resolution, &range, &box_name));
                 answer(reply, rollups);
             }
+            Request::Configure { settings, reply } => {
+                self.configure(&settings, &clock);
+                answer(reply, Some(()));
+            }
             Request::Stop { reply } => {
                 self.finish();
                 answer(reply, Some(()));

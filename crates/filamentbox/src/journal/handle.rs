@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use filamentbox_core::event::Event;
 use filamentbox_core::sample::{BoxName, Point};
@@ -11,16 +11,27 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::intake::Gate;
 use super::requests::{Reply, Request, Selection};
-use super::{Account, Batch, Chosen, Gone, Letter, Queue, Resolution, Rollup, Statistics, Verdict};
+use super::{Account, Batch, Chosen, Gone, Letter, Queue, Resolution, Rollup, Settings, Statistics, Verdict};
 
 /// Chunks of an export that wait for a slow reader.
 const CHUNKS_AHEAD: usize = 1;
+
+/// How the journal's thread wakes the sinks' tasks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notifies(Arc<Mutex<HashMap<String, Arc<Notify>>>>);
+
+impl Notifies {
+    pub(super) fn of(&self, sink: &str) -> Arc<Notify> {
+        let mut notifies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notifies.entry(sink.to_owned()).or_default().clone()
+    }
+}
 
 /// Asks the journal's thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(super) gate: Gate,
-    pub(super) notifies: Arc<HashMap<String, Arc<Notify>>>,
+    pub(super) notifies: Notifies,
 }
 
 impl Handle {
@@ -188,6 +199,16 @@ impl Handle {
         self.ask(|reply| Request::Rollups { resolution, range, box_name, reply }).await
     }
 
+    /// Goes by other settings from now on; the sinks' tasks that go have ended. A sink that comes has its place once this returns (while
+    /// the disk fails: once it works again).
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn configure(&self, settings: Settings) -> Result<(), Gone> {
+        let settings = Box::new(settings);
+        self.ask(|reply| Request::Configure { settings, reply }).await
+    }
+
     /// Takes an event, without waiting. An event of severity `Error` is on disk at once, others with the next block.
     pub fn event(&self, event: Event) {
         self.gate.event(event);
@@ -196,7 +217,7 @@ impl Handle {
     /// Fires when a whole batch waits for `sink`, again after each acknowledgement that leaves one. Never for a sink that is not
     /// configured. Also when dead letters are to be sent again.
     pub fn notified(&self, sink: &str) -> Arc<Notify> {
-        self.notifies.get(sink).cloned().unwrap_or_default()
+        self.notifies.of(sink)
     }
 
     /// Seals what is open, writes the cursors, and closes the file. Afterwards everything here answers [`Gone`].

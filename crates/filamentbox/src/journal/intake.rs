@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) queued: AtomicUsize,
     /// Samples lost because the channel was full.
     pub(super) dropped: AtomicU64,
-    queue_max: usize,
+    queue_max: AtomicUsize,
 }
 
 impl Shared {
@@ -44,8 +44,16 @@ impl Shared {
             waking: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
-            queue_max: queue_max.max(1),
+            queue_max: AtomicUsize::new(queue_max.max(1)),
         }
+    }
+
+    fn queue_max(&self) -> usize {
+        self.queue_max.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_queue_max(&self, queue_max: usize) {
+        self.queue_max.store(queue_max, Ordering::SeqCst);
     }
 }
 
@@ -60,13 +68,14 @@ pub(super) struct Gate {
 impl Gate {
     /// Whether `item` found room.
     fn put(&self, item: Item) -> bool {
-        if self.shared.queued.fetch_add(1, Ordering::SeqCst) >= self.shared.queue_max || self.items.send(item).is_err()
+        if self.shared.queued.fetch_add(1, Ordering::SeqCst) >= self.shared.queue_max()
+            || self.items.send(item).is_err()
         {
             self.shared.queued.fetch_sub(1, Ordering::SeqCst);
             return false;
         }
         // Events fill the channel too.
-        if self.shared.queued.load(Ordering::SeqCst) >= self.shared.queue_max / 2 {
+        if self.shared.queued.load(Ordering::SeqCst) >= self.shared.queue_max() / 2 {
             self.wake();
         }
         true
@@ -101,7 +110,7 @@ impl Intake {
     /// Takes a sample. When the journal's thread has been stuck for `queue.max_size` samples, the sample is dropped and counted.
     pub fn sample(&mut self, sample: Sample) {
         let shared = &self.gate.shared;
-        if shared.queued.load(Ordering::SeqCst) >= shared.queue_max {
+        if shared.queued.load(Ordering::SeqCst) >= shared.queue_max() {
             shared.dropped.fetch_add(1, Ordering::SeqCst);
             return;
         }

@@ -298,6 +298,19 @@ impl Ledger {
         ledger
     }
 
+    /// Only `sinks` stay; returns the cursors of the others.
+    pub(super) fn keep(&mut self, sinks: &[String]) -> Vec<Cursor> {
+        let (stay, go) =
+            std::mem::take(&mut self.entries).into_iter().partition(|entry| sinks.contains(&entry.cursor.sink));
+        self.entries = stay;
+        go.into_iter().map(|entry: Entry| entry.cursor).collect()
+    }
+
+    /// A sink comes, with a cursor that is on disk or need not be.
+    pub(super) fn add(&mut self, cursor: Cursor) {
+        self.entries.extend(Self::new(vec![cursor]).entries);
+    }
+
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.entries.iter_mut()
     }

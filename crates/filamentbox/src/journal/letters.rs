@@ -71,9 +71,7 @@ impl Worker {
         let count = self.disk.with(clock.now, |store| store.send_letters_again(chosen))?;
         self.look_for_letters(clock);
         for sink in &self.sends_again {
-            if let Some(notify) = self.notifies.get(sink) {
-                notify.notify_one();
-            }
+            self.notifies.of(sink).notify_one();
         }
         Some(count)
     }

@@ -17,6 +17,7 @@
 
 mod clerk;
 mod codec;
+mod configure;
 mod crash;
 mod disk;
 mod file;
@@ -38,6 +39,11 @@ mod tests;
 mod unstamped;
 mod worker;
 
+/// Files on a RAM disk, for others too.
+pub(crate) mod ram {
+    pub(crate) use super::crash::{Place, read_own, replace};
+}
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +55,7 @@ use filamentbox_core::time::{Monotonic, UnixTime};
 
 use crate::runtime::clock::Clocks;
 
+pub use configure::Settings;
 pub use file::{FileReport, newest, read_file};
 pub use handle::Handle;
 pub use intake::Intake;
@@ -81,6 +88,27 @@ pub struct Options {
     pub batch_size: u64,
     /// The clocks.
     pub clocks: Arc<Clocks>,
+}
+
+impl Options {
+    /// A journal in the file `path`.
+    pub fn new(path: PathBuf, crash_log_dir: Option<PathBuf>, settings: Settings, clocks: Arc<Clocks>) -> Self {
+        let Settings { durability, queue_max_size, max_batches, retention, max_bytes, max_age, sinks, batch_size } =
+            settings;
+        Self {
+            path,
+            crash_log_dir,
+            durability,
+            queue_max_size,
+            max_batches,
+            retention,
+            max_bytes,
+            max_age,
+            sinks,
+            batch_size,
+            clocks,
+        }
+    }
 }
 
 /// Why the journal cannot be used at all.

@@ -1,6 +1,5 @@
 //! Opening: what the last run left on disk and on tmpfs, put together again.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::PathBuf;
@@ -12,13 +11,13 @@ use filamentbox_core::config::Durability;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::{Clock, UnixTime};
 
+use super::configure::rule;
 use super::crash::{CursorFile, Logged, Place, SampleLog};
 use super::disk::Disk;
-use super::handle::Handle;
+use super::handle::{Handle, Notifies};
 use super::intake::{Gate, Intake, Shared};
 use super::ledger::{Cursor, Ledger};
 use super::limits::{Episode, Limits, Reference, Room, Tidying};
-use super::seal::Rule;
 use super::stamps::Stamps;
 use super::store::{Commit, Store};
 use super::tail::Tail;
@@ -144,11 +143,11 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
     let (item_sender, items) = channel();
     let (request_sender, requests) = channel();
     let gate = Gate { shared: shared.clone(), items: item_sender, requests: request_sender };
-    let notifies: HashMap<_, _> = options.sinks.iter().map(|sink| (sink.clone(), Arc::default())).collect();
-    let notifies = Arc::new(notifies);
+    let notifies = Notifies::default();
+    let crash_slots = crash_log.as_ref().map(SampleLog::slots);
     let sends_again = store.sinks_to_send_again().map_err(unreadable)?.into_iter().collect();
     let worker = Worker {
-        rule: Rule { durability: options.durability, has_sinks: !ledger.is_empty(), queue_max },
+        rule: rule(options.durability, queue_max, !ledger.is_empty(), crash_slots),
         limits: Limits {
             max_blocks: options.max_batches,
             max_bytes: options.max_bytes,
@@ -165,6 +164,9 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
         disk: Disk::new(options.path, last.id, store),
         tail,
         ledger,
+        retired: Vec::new(),
+        awaited: Vec::new(),
+        crash_slots,
         crash,
         events: Vec::new(),
         letters: Vec::new(),

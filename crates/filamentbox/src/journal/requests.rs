@@ -8,7 +8,7 @@ use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::UnixTime;
 use tokio::sync::oneshot;
 
-use super::{Account, Batch, Chosen, Letter, Queue, Resolution, Rollup, Statistics, Verdict};
+use super::{Account, Batch, Chosen, Letter, Queue, Resolution, Rollup, Settings, Statistics, Verdict};
 
 /// The way back. Dropped without an answer, it says [`super::Gone`].
 pub(super) type Reply<T> = oneshot::Sender<T>;
@@ -83,6 +83,10 @@ pub(super) enum Request {
         range: Range<UnixTime>,
         box_name: BoxName,
         reply: Reply<Vec<Rollup>>,
+    },
+    Configure {
+        settings: Box<Settings>,
+        reply: Reply<()>,
     },
     Stop {
         reply: Reply<()>,

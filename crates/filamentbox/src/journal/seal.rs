@@ -39,13 +39,15 @@ pub(super) struct Rule {
     pub(super) has_sinks: bool,
     /// `queue.max_size`.
     pub(super) queue_max: usize,
+    /// So many open samples are sealed whatever else holds.
+    pub(super) open_max: usize,
 }
 
 impl Rule {
     /// In how much time to seal: zero is now, `None` is when more samples are open.
     pub(super) fn due(self, open: Open) -> Option<Duration> {
         let oldest = open.oldest?;
-        if open.count >= self.queue_max || self.durability == Durability::Each {
+        if open.count >= self.open_max || self.durability == Durability::Each {
             return Some(Duration::ZERO);
         }
         let until = |limit: Duration, age: Duration| limit.saturating_sub(age);
@@ -85,7 +87,7 @@ mod tests {
     /// Ages and answers in seconds.
     #[track_caller]
     fn check(rule: (Durability, bool), open: (usize, Option<u64>, Option<u64>), due: Option<u64>) {
-        let rule = Rule { durability: rule.0, has_sinks: rule.1, queue_max: 1000 };
+        let rule = Rule { durability: rule.0, has_sinks: rule.1, queue_max: 1000, open_max: 1000 };
         let seconds = |age: Option<u64>| age.map(Duration::from_secs);
         let open = Open { count: open.0, oldest: seconds(open.1), undelivered: seconds(open.2) };
         assert_eq!(rule.due(open), seconds(due), "{rule:?} {open:?}");
@@ -128,7 +130,7 @@ mod tests {
     #[test]
     fn in_ram_the_news_of_normal_work_wait_for_a_day() {
         let patience = |durability, severity| {
-            Rule { durability, has_sinks: true, queue_max: 1000 }.event_patience(severity).as_secs()
+            Rule { durability, has_sinks: true, queue_max: 1000, open_max: 1000 }.event_patience(severity).as_secs()
         };
         assert_eq!(patience(Ram, Severity::Info), 86_400);
         assert_eq!(patience(Ram, Severity::Warning), 600);

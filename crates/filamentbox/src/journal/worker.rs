@@ -1,6 +1,6 @@
 //! The journal's thread: takes in, seals, answers, tidies up.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,13 +9,13 @@ use std::time::Duration;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::sample::Point;
 use filamentbox_core::time::{Clock, Monotonic};
-use tokio::sync::Notify;
 
 use super::codec::POINTS_MAX;
 use super::crash::{CursorFile, Place};
 use super::disk::Disk;
+use super::handle::Notifies;
 use super::intake::{Item, Shared};
-use super::ledger::Ledger;
+use super::ledger::{Cursor, Ledger};
 use super::limits::{Episode, Limits};
 use super::requests::Request;
 use super::seal::{Open, Rule};
@@ -40,13 +40,19 @@ pub struct Worker {
     pub(super) batch_size: u64,
     pub(super) clocks: Arc<Clocks>,
     pub(super) shared: Arc<Shared>,
-    pub(super) notifies: Arc<HashMap<String, Arc<Notify>>>,
+    pub(super) notifies: Notifies,
     /// `None` once stopped, as are the requests.
     pub(super) items: Option<Receiver<Item>>,
     pub(super) requests: Option<Receiver<Request>>,
     pub(super) disk: Disk,
     pub(super) tail: Tail,
     pub(super) ledger: Ledger,
+    /// The cursors of sinks that have gone and are not on disk yet.
+    pub(super) retired: Vec<Cursor>,
+    /// Sinks whose place is not known yet, as the disk fails.
+    pub(super) awaited: Vec<String>,
+    /// Samples that the crash log has room for.
+    pub(super) crash_slots: Option<u64>,
     pub(super) crash: Option<(Place, CursorFile)>,
     /// Oldest first, not yet on disk.
     pub(super) events: Vec<PendingEvent>,
@@ -160,6 +166,7 @@ impl Worker {
         self.push_out_excess(clock.now);
         self.stamping = self.stamp_blocks(clock);
         self.give_up_unstamped(clock);
+        self.let_sinks_in(clock);
         if self.recount && self.disk.is_ready(clock.now) {
             self.count_holes(clock);
         }
@@ -211,7 +218,7 @@ impl Worker {
             return end + 1;
         }
         let batches = self.ledger.cursors().map(|cursor| cursor.next + self.batch_size).filter(|full| *full > end);
-        batches.min().unwrap_or(u64::MAX).min(end + (self.rule.queue_max as u64 / 2).max(1))
+        batches.min().unwrap_or(u64::MAX).min(end + (self.rule.open_max as u64 / 2).max(1))
     }
 
     fn tell_sinks(&mut self) {
@@ -220,9 +227,7 @@ impl Worker {
             let waiting = entry.cursor.waiting(end.max(entry.cursor.next));
             if entry.to_notify && waiting >= self.batch_size.max(1) {
                 entry.to_notify = false;
-                if let Some(notify) = self.notifies.get(&entry.cursor.sink) {
-                    notify.notify_one();
-                }
+                self.notifies.of(&entry.cursor.sink).notify_one();
             }
         }
     }
@@ -240,7 +245,7 @@ impl Worker {
             blocks: &blocks,
             unstamped: &unstamped,
             boot: self.clocks.boot(),
-            cursors: self.ledger.cursors().collect(),
+            cursors: self.ledger.cursors().chain(&self.retired).collect(),
             events: &self.events,
             letters: &self.letters,
             forget_letters: &self.forgotten,
@@ -255,6 +260,7 @@ impl Worker {
         self.note_unstamped(held_from..end);
         self.events.clear();
         self.letters.clear();
+        self.retired.clear();
         self.forgotten.clear();
         self.urgent = false;
         self.ledger.mark_saved();
@@ -340,7 +346,7 @@ impl Worker {
             return;
         }
         let Some((_, file)) = &mut self.crash else { return };
-        if let Err(error) = file.write(self.ledger.cursors()) {
+        if let Err(error) = file.write(self.ledger.cursors().chain(&self.retired)) {
             tracing::warn!(%error, "the crash log of the backends' places cannot be written");
         }
     }

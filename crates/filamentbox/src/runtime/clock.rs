@@ -49,7 +49,7 @@ struct Scaled {
     start_wall: UnixTime,
     /// Simulated nanoseconds that time may not pass yet.
     horizon: AtomicU64,
-    horizon_span: Duration,
+    horizon_span: AtomicU64,
 }
 
 impl Clocks {
@@ -61,8 +61,9 @@ impl Clocks {
     /// Clocks that start now, at wall time `start_wall`, and run `factor` times faster.
     pub fn scaled(factor: f64, start_wall: UnixTime, read_interval: Duration) -> Self {
         let start = boottime();
-        let horizon_span = read_interval * HORIZON_INTERVALS;
-        let horizon = AtomicU64::new((start + horizon_span).nanos());
+        let span = horizon_span(read_interval);
+        let horizon = AtomicU64::new((start + span).nanos());
+        let horizon_span = AtomicU64::new(nanos(span));
         // The next run's time since boot has nothing to do with this one's.
         let boot = format!("simulated-{}", start.nanos());
         Self::new(
@@ -98,6 +99,18 @@ impl Clocks {
     pub(crate) fn in_boot(mut self, boot: &str) -> Self {
         self.boot = boot.to_owned();
         self
+    }
+
+    /// Goes by other settings from now on.
+    pub fn configure(&self, require: RequireSync, read_interval: Duration) {
+        if let Some(scaled) = &self.scaled {
+            scaled.horizon_span.store(nanos(horizon_span(read_interval)), Ordering::Relaxed);
+            // The next reading may be further away than time may go.
+            self.stored(self.now());
+        }
+        if self.scaled.is_none() || self.wrong_until.is_some() {
+            self.watch.require(require);
+        }
     }
 
     /// Whether time is simulated.
@@ -177,9 +190,18 @@ impl Clocks {
     /// Says that the sample taken at `moment` is stored, so that simulated time may go on. No effect on real clocks.
     pub fn stored(&self, moment: Monotonic) {
         if let Some(scaled) = &self.scaled {
-            scaled.horizon.fetch_max((moment + scaled.horizon_span).nanos(), Ordering::Relaxed);
+            let span = Duration::from_nanos(scaled.horizon_span.load(Ordering::Relaxed));
+            scaled.horizon.fetch_max((moment + span).nanos(), Ordering::Relaxed);
         }
     }
+}
+
+fn horizon_span(read_interval: Duration) -> Duration {
+    read_interval * HORIZON_INTERVALS
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Real seconds since boot, for traces.

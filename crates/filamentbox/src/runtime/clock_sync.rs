@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use filamentbox_core::config::RequireSync;
@@ -96,7 +96,7 @@ fn agrees_with_chip(root: &Path, wall: Option<UnixTime>) -> bool {
 /// Remembers whether the wall clock is known. Once it is, it stays so for this boot, but for a step to an implausible time.
 #[derive(Debug)]
 pub struct Watch {
-    require: RequireSync,
+    require: Mutex<RequireSync>,
     known: AtomicBool,
     /// The clock was known and went back to an implausible time: what was said of it before does not count any more.
     is_suspect: AtomicBool,
@@ -123,12 +123,17 @@ impl Watch {
     /// A simulated one.
     pub fn simulated(require: RequireSync) -> Self {
         Self {
-            require,
+            require: Mutex::new(require),
             known: AtomicBool::new(false),
             is_suspect: AtomicBool::new(false),
             looked_at: AtomicU64::new(u64::MAX),
             kernel: None,
         }
+    }
+
+    /// Another requirement, from the next look on. A clock that is known stays known.
+    pub fn require(&self, require: RequireSync) {
+        *self.require.lock().unwrap_or_else(PoisonError::into_inner) = require;
     }
 
     /// Whether the wall clock is known.
@@ -147,7 +152,8 @@ impl Watch {
         self.looked_at.store(now.nanos(), Ordering::SeqCst);
         let mut signs = signs();
         signs.is_set = kernel_says || signs.is_set && !self.is_suspect.load(Ordering::SeqCst);
-        match decide(&signs, self.require) {
+        let require = *self.require.lock().unwrap_or_else(PoisonError::into_inner);
+        match decide(&signs, require) {
             Ok(()) => self.known.store(true, Ordering::SeqCst),
             Err(Doubt::LongPast) => {}
             Err(Doubt::BehindNewest | Doubt::NotSet) => {

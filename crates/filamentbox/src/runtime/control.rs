@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 
 use filamentbox_core::chamber::{Chamber, Effects, Held, Input, Wanted};
 use filamentbox_core::command::{Command, CommandError, OutputKind};
+use filamentbox_core::config::BoxConfig;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::safety::LatchReason;
 use filamentbox_core::sample::{NoData, SensorTraits};
@@ -19,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::clock::{Clocks, boottime};
-use super::guard::{GuardLink, GuardLost, Plan, RENEWAL, Unavailable};
+use super::guard::{GuardLink, GuardLost, Plan, RENEWAL, Slot, Unavailable};
 use crate::journal::Intake;
 
 /// So many inputs may wait for the control thread; more mean that it hangs, and are dropped and counted by their sender.
@@ -37,6 +38,10 @@ pub enum ControlInput {
     NoData(usize, NoData),
     /// A box's sensor was opened.
     Sensor(usize, SensorTraits),
+    /// What a box's sensor told so far cannot be compared with what it will tell.
+    NewReadings(usize),
+    /// Other settings.
+    Configure(Box<NewSettings>),
     /// A person asks for something.
     Command(Command, oneshot::Sender<Answer>),
     /// A person has looked: faults and latches are over. Answered with what is still wrong.
@@ -47,6 +52,22 @@ pub enum ControlInput {
     Ping(SyncSender<()>),
     /// Everything off; answered when it is, then the thread ends.
     Stop(SyncSender<()>),
+}
+
+/// Settings that changed.
+pub struct NewSettings {
+    /// The same boxes, with other settings.
+    pub boxes: Vec<BoxConfig>,
+    /// Their outputs.
+    pub slots: Vec<Slot>,
+    /// The guard for the first outputs that there are, started by whoever may wait for it.
+    pub guard: Option<Result<GuardLink, GuardLost>>,
+}
+
+impl std::fmt::Debug for NewSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewSettings").field("boxes", &self.boxes).finish_non_exhaustive()
+    }
 }
 
 /// The latest state of every box, shared with whoever shows it.
@@ -90,6 +111,8 @@ impl Control {
                 Ok(ControlInput::Reading(index, reading)) => drop(self.step(index, Input::Sample(reading))),
                 Ok(ControlInput::NoData(index, reason)) => drop(self.step(index, Input::NoData(reason))),
                 Ok(ControlInput::Sensor(index, traits)) => drop(self.step(index, Input::Sensor(traits))),
+                Ok(ControlInput::NewReadings(index)) => drop(self.step(index, Input::NewReadings)),
+                Ok(ControlInput::Configure(new)) => self.configure(*new),
                 Ok(ControlInput::Command(command, answer)) => drop(answer.send(self.command(&command))),
                 Ok(ControlInput::Reset(answer)) => drop(answer.send(self.reset())),
                 Ok(ControlInput::ChildEnded) => self.check_guard(),
@@ -247,6 +270,44 @@ impl Control {
         self.step_all(&Input::Reset);
         self.renew();
         Ok(())
+    }
+
+    /// Goes by other settings from now on.
+    fn configure(&mut self, NewSettings { boxes, slots, guard }: NewSettings) {
+        if slots != self.plan.slots {
+            self.change_lines(slots, guard);
+        }
+        for (index, config) in boxes.into_iter().enumerate().take(self.chambers.len()) {
+            // Only commands can be refused.
+            let _ = self.step(index, Input::Settings(Box::new(config)));
+        }
+    }
+
+    /// Other outputs: all are off before their lines are claimed anew, and stay so until a box wants them again.
+    fn change_lines(&mut self, slots: Vec<Slot>, guard: Option<Result<GuardLink, GuardLost>>) {
+        self.plan.slots.clone_from(&slots);
+        match guard {
+            Some(Ok(started)) if self.guard.is_none() => {
+                self.guard = Some(started);
+                return self.renew();
+            }
+            Some(Ok(started)) => started.end(),
+            Some(Err(lost)) => return self.latch_guard_lost(&lost),
+            // It is lost, and latched as such: a reset starts another one.
+            None if self.guard.is_none() => return,
+            None => {}
+        }
+        let clock = self.clocks.read();
+        self.chambers.iter_mut().for_each(|chamber| chamber.release(clock.now, "its line is claimed anew"));
+        let mut off = self.asked.0.clone();
+        off.iter_mut().for_each(|wanted| (wanted.heat, wanted.fan) = (None, false));
+        match self.ask(off, clock) {
+            Ok(held) => self.take_held(self.clocks.read(), held),
+            Err(lost) => return self.lose_guard(&lost),
+        }
+        if self.ask_guard(|guard| guard.claim_others(slots)).is_ok() {
+            self.renew();
+        }
     }
 
     /// Asks the guard, if there is one, and takes a failure as its loss.

@@ -8,11 +8,13 @@ pub mod delivering;
 pub mod folder;
 pub mod guard;
 pub mod hardware;
-mod net;
+pub mod net;
+pub mod reloading;
 mod sensing;
 pub mod sink_view;
 mod start;
 mod supervisor;
+mod tasks;
 mod trace;
 
 use std::path::PathBuf;
@@ -27,9 +29,11 @@ use tracing::{error, info, warn};
 use self::control::ControlInput;
 use self::delivering::Phase;
 use self::folder::DataFolder;
+use self::reloading::Settings;
+use self::sensing::SensorSettings;
 use self::supervisor::Notice;
 use crate::alerts::Alerts;
-use crate::settings::Loaded;
+use crate::settings::{Loaded, Sources};
 
 pub use start::{crash_log_dir, start};
 
@@ -50,15 +54,18 @@ pub struct Options {
     pub guard: Option<PathBuf>,
     /// `--trace`.
     pub trace: Option<PathBuf>,
-    /// The settings.
+    /// Where the settings are.
+    pub sources: Sources,
+    /// What was read from there.
     pub loaded: Loaded,
 }
 
 /// A daemon at work; owned by the main thread.
 pub struct Running {
     control: SyncSender<ControlInput>,
-    /// Dropping them ends the sensors' threads, as soon as their buses let them.
-    sensors: Vec<Sender<()>>,
+    /// Once these are dropped, and those of the settings' thread, the sensors' threads end as soon as their buses let them.
+    sensors: Vec<Sender<SensorSettings>>,
+    settings: Settings,
     phase: tokio::sync::watch::Sender<Phase>,
     notices: Receiver<Notice>,
     socket: PathBuf,
@@ -83,11 +90,16 @@ impl Running {
                 Ok(Notice::Signal(SIGTERM | SIGINT)) => return self.stop(),
                 // A full inbox means that control hangs; its lease has run out by then anyway.
                 Ok(Notice::Signal(SIGCHLD)) => drop(self.control.try_send(ControlInput::ChildEnded)),
-                Ok(Notice::Signal(SIGHUP)) => info!("settings come from the environment, which is read at start only"),
+                Ok(Notice::Signal(SIGHUP)) => {
+                    info!("SIGHUP: the settings are read again");
+                    self.settings.reload();
+                }
                 Ok(Notice::Signal(other)) => warn!(signal = other, "ignored"),
                 Ok(Notice::Ended { thread, .. }) if thread == "control" => {
                     bail!("control has failed; outputs are released by the relay guard")
                 }
+                // Their successors run.
+                Ok(Notice::Ended { thread, panicked: false }) if thread == "alerts" => {}
                 Ok(Notice::Ended { thread, panicked }) => error!(thread, panicked, "has ended"),
                 Err(RecvTimeoutError::Timeout) if self.control_lives() => {
                     let _ = sd_notify::notify(&[NotifyState::Watchdog]);
@@ -112,6 +124,7 @@ impl Running {
         if asked.is_err() || answered.recv_timeout(OUTPUTS_OFF).is_err() {
             error!("control does not confirm that the outputs are off; the relay guard releases them");
         }
+        self.settings.end();
         self.sensors.clear();
         self.phase.send_replace(Phase::Flushing);
         let deadline = clock::boottime() + LAST_WORK;

@@ -1,10 +1,10 @@
 //! The thread of one sensor: read, stamp, hand over. It may hang in its bus for ever; the readings then simply age.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
 
-use filamentbox_core::config::Settings;
+use filamentbox_core::config::{Config, Settings};
 use filamentbox_core::sample::{BoxName, Measurement, NoData};
 use filamentbox_core::snapshot::Reading;
 use filamentbox_core::time::Monotonic;
@@ -14,9 +14,56 @@ use tracing::{debug, info, warn};
 use super::clock::Clocks;
 use super::control::ControlInput;
 use super::trace::Trace;
+use crate::settings::Loaded;
 
 /// While no sensor is found, it is looked for at most this seldom.
 const LONGEST_SEARCH_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a sensor's thread goes by.
+#[derive(Clone)]
+pub struct SensorSettings {
+    /// The sensor's keys, by name.
+    keys: Settings,
+    interval: Duration,
+    /// Calibration.
+    temperature_offset_c: f64,
+    humidity_offset_pct: f64,
+}
+
+impl SensorSettings {
+    /// What `loaded` says of sensors.
+    pub fn of(loaded: &Loaded) -> Self {
+        let Config { read_interval, temperature_offset_c, humidity_offset_pct, .. } = loaded.config;
+        let keys = loaded.settings.clone();
+        Self { keys, interval: read_interval, temperature_offset_c, humidity_offset_pct }
+    }
+
+    fn calibration(&self) -> (f64, f64) {
+        (self.temperature_offset_c, self.humidity_offset_pct)
+    }
+
+    /// Whether `other` may mean another sensor, or another place.
+    fn is_other_sensor(&self, other: &Self) -> bool {
+        let is_offset = |key: &&&str| key.ends_with("_offset_c") || key.ends_with("_offset_pct");
+        let differences = self.keys.differences(&other.keys);
+        differences.iter().filter(|key| !is_offset(key)).any(|key| key.starts_with("sensor."))
+    }
+
+    /// Whether a sensor's thread has to know of `other`.
+    pub fn is_other(&self, other: &Self) -> bool {
+        self.interval != other.interval || self.calibration() != other.calibration() || self.is_other_sensor(other)
+    }
+}
+
+/// How a wait ended.
+enum Waited {
+    /// It is time.
+    Due,
+    /// There are other settings.
+    Changed(SensorSettings),
+    /// The thread has to end.
+    Stop,
+}
 
 /// One sensor's thread.
 pub struct Sensing {
@@ -24,22 +71,16 @@ pub struct Sensing {
     pub box_index: usize,
     /// Its name, for the trace.
     pub box_name: BoxName,
-    /// Where the sensor's keys are.
-    pub settings: Settings,
+    /// Its settings.
+    pub settings: SensorSettings,
     /// What a sensor needs beside its keys.
     pub context: OpenContext,
-    /// From one reading to the next.
-    pub interval: Duration,
-    /// Calibration.
-    pub temperature_offset_c: f64,
-    /// Calibration.
-    pub humidity_offset_pct: f64,
     /// The clocks.
     pub clocks: Arc<Clocks>,
     /// Where readings go. Full means that control is busy; the reading is dropped and counted.
     pub control: SyncSender<ControlInput>,
-    /// Ends the thread when its other end is dropped.
-    pub stop: Receiver<()>,
+    /// Other settings. Ends the thread when its other end is dropped.
+    pub changes: Receiver<SensorSettings>,
     /// `--trace`.
     pub trace: Option<Trace>,
     /// Opens the sensor, and the same one again when it was lost.
@@ -52,7 +93,7 @@ impl Sensing {
     /// Reads until told to stop.
     pub fn run(&mut self) {
         let mut due = self.clocks.read().now;
-        let mut pace = Pace::new(self.interval);
+        let mut pace = Pace::new(self.settings.interval);
         loop {
             let result = self.read();
             let pause = pace.after(self.sensor.as_ref().map(|sensor| sensor.min_interval()));
@@ -63,23 +104,42 @@ impl Sensing {
                 // There is nothing to store until then: simulated time does not wait for it.
                 self.clocks.stored(due);
             }
-            if self.wait_until(due).is_break() {
-                return;
+            match self.wait_until(due) {
+                Waited::Due => {}
+                Waited::Changed(settings) => {
+                    self.configure(settings);
+                    (pace, due) = (Pace::new(self.settings.interval), self.clocks.read().now);
+                }
+                Waited::Stop => return,
             }
+        }
+    }
+
+    /// Goes by other settings from the next reading on.
+    fn configure(&mut self, settings: SensorSettings) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        let is_other_sensor = before.is_other_sensor(&self.settings);
+        if is_other_sensor {
+            (self.sensor, self.opener) = (None, Opener::new());
+        }
+        if is_other_sensor || before.calibration() != self.settings.calibration() {
+            // Waited for: no new reading may come before it.
+            let _ = self.control.send(ControlInput::NewReadings(self.box_index));
         }
     }
 
     fn read(&mut self) -> Result<Measurement, NoData> {
         if self.sensor.is_none() {
-            let sensor = self.opener.open(&self.settings, &self.context)?;
+            let sensor = self.opener.open(&self.settings.keys, &self.context)?;
             info!(r#box = %self.box_name, "sensor: {}", sensor.describe());
             // Waited for, unlike all that follows: the interlock has to know what this sensor cannot tell. If control hangs, no
             // reading comes either.
             let _ = self.control.send(ControlInput::Sensor(self.box_index, sensor.traits()));
             self.sensor = Some(sensor);
         }
+        let (temperature_offset_c, humidity_offset_pct) = self.settings.calibration();
         let sensor = self.sensor.as_mut().ok_or_else(|| NoData::NotPresent("not opened".to_owned()))?;
-        let result = sensor.read().and_then(|raw| raw.calibrated(self.temperature_offset_c, self.humidity_offset_pct));
+        let result = sensor.read().and_then(|raw| raw.calibrated(temperature_offset_c, humidity_offset_pct));
         if matches!(result, Err(NoData::NotPresent(_) | NoData::Bus(_))) {
             self.sensor = None;
         }
@@ -107,15 +167,21 @@ impl Sensing {
         clock.now
     }
 
-    fn wait_until(&self, due: Monotonic) -> std::ops::ControlFlow<()> {
+    fn wait_until(&self, due: Monotonic) -> Waited {
+        match self.changes.try_recv() {
+            Ok(settings) => return Waited::Changed(settings),
+            Err(TryRecvError::Disconnected) => return Waited::Stop,
+            Err(TryRecvError::Empty) => {}
+        }
         loop {
             let wait = self.clocks.real_until(due);
             if wait.is_zero() {
-                return std::ops::ControlFlow::Continue(());
+                return Waited::Due;
             }
-            match self.stop.recv_timeout(wait) {
+            match self.changes.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return std::ops::ControlFlow::Break(()),
+                Ok(settings) => return Waited::Changed(settings),
+                Err(RecvTimeoutError::Disconnected) => return Waited::Stop,
             }
         }
     }

@@ -21,6 +21,8 @@ pub struct SinkStatus {
     pub unconfirmed: u64,
     /// Points that wait to be sent, as of the last look.
     pub waiting: u64,
+    /// An alarm was raised and is not over.
+    pub is_alarmed: bool,
     /// When the first of the consecutive failures was.
     pub failing_since: Option<UnixTime>,
 }

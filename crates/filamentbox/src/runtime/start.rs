@@ -14,30 +14,31 @@ use filamentbox_core::config::Config;
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::{SimulatedBox, SimulatedFault};
-use filamentbox_devices::sensors::{Now, Opener, Origin, SENSORS};
+use filamentbox_devices::sensors::{Now, Opener};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tracing::warn;
 
 use super::clock::{Clocks, boottime, wall};
 use super::control::{Control, ControlInput, INBOX, Snapshots};
-use super::delivering::{Delivering, Parts, Phase, latest_max_age, policy};
+use super::delivering::Phase;
 use super::folder::DataFolder;
 use super::guard::{self, GuardLink, GuardLost, Plan};
 use super::hardware;
-use super::net::{self, MakeTask, Net};
-use super::sensing::Sensing;
-use super::sink_view::SinkView;
+use super::net::{self, Net, Shown};
+use super::reloading::{Parts, Reloading, Settings};
+use super::sensing::{Sensing, SensorSettings};
 use super::supervisor::{Fate, Notice, spawn};
+use super::tasks::{Delivery, Surroundings};
 use super::trace::Trace;
 use super::{Options, Running};
 use crate::alerts::{self, Alerts};
 use crate::cli::RELAY_FILE;
-use crate::exposition::Names;
 use crate::journal::{self, Handle, Intake};
-use crate::sinks::{self, Labels};
+use crate::settings::Loaded;
 use crate::web::Daemon;
 
 /// RAM-backed folders in which the open block survives a crash of the program, best first.
@@ -48,10 +49,10 @@ const SAME_REQUEST: Duration = Duration::from_millis(300);
 
 /// What every part of the start needs.
 struct Start {
-    options: Options,
+    loaded: Loaded,
+    trace: Option<PathBuf>,
     clocks: Arc<Clocks>,
     notices: Sender<Notice>,
-    alerts: Alerts,
     simulation: Option<SimulatedBox>,
 }
 
@@ -82,42 +83,56 @@ pub fn start(options: Options) -> Result<Running> {
     let clocks = Arc::new(make_clocks(&options, &journal_path));
     let simulation = make_simulation(&options, &clocks);
     let alerts = start_alerts(&options, &notice_sender)?;
-    let start = Start { options, clocks, notices: notice_sender, alerts: alerts.clone(), simulation };
+    let Options { sources, loaded, .. } = options;
+    let watch = sources.watch_vault();
+    let (mut reloading, settings) =
+        Reloading::new(sources, loaded.clone()).context("the settings cannot be watched")?;
+    let start = Start { loaded, trace: options.trace, clocks, notices: notice_sender, simulation };
 
     let (intake, journal) = start.journal(journal_path)?;
-    let (control, snapshots) = start.control(plan, guard, intake)?;
+    let surroundings = Surroundings { journal, clocks: start.clocks.clone(), alerts: alerts.clone() };
+    let is_guarded = !plan.slots.is_empty();
+    let (control, snapshots) = start.control(plan.clone(), guard, intake)?;
     let sensors = start.sensors(&control)?;
-    let phase = start.net(listener, &control, snapshots, journal)?;
+    let (phase, delivery) = start.net(listener, &control, snapshots, &surroundings, settings.clone())?;
+    let notices_of_threads = start.notices;
+    let mut parts = Parts {
+        control: control.clone(),
+        sensors: sensors.clone(),
+        delivery,
+        surroundings,
+        plan,
+        is_guarded,
+        notices: notices_of_threads.clone(),
+    };
+    spawn("settings", Fate::Restart, notices_of_threads.clone(), move || reloading.run(&mut parts))?;
+    if let Some(mut watch) = watch {
+        let settings = settings.clone();
+        let (ask, asked) = channel();
+        // It lives as long as the daemon: nobody else has what would end it, or ask it to hurry.
+        let run = move || {
+            let _until_the_end = &ask;
+            watch.run(&asked, |news| settings.vault_says(news));
+        };
+        spawn("vault", Fate::Restart, notices_of_threads, run)?;
+    }
     started.store(true, Ordering::SeqCst);
-    Ok(Running { control, sensors, phase, notices, socket, alerts, _folder: folder })
+    Ok(Running { control, sensors, settings, phase, notices, socket, alerts, _folder: folder })
 }
 
 impl Start {
     fn config(&self) -> &Config {
-        &self.options.loaded.config
+        &self.loaded.config
     }
 
     fn journal(&self, path: PathBuf) -> Result<(Intake, Handle)> {
-        let config = self.config();
-        let options = journal::Options {
-            path,
-            crash_log_dir: crash_log_dir().or_else(|| {
-                warn!(
-                    "there is no RAM disk ({}): a crash of the program loses the open samples",
-                    CRASH_LOG_DIRS.join(", ")
-                );
-                None
-            }),
-            durability: config.durability,
-            queue_max_size: config.queue_max_size,
-            max_batches: config.max_batches,
-            retention: config.retention,
-            max_bytes: config.history_max_mb * 1_000_000,
-            max_age: config.max_age,
-            sinks: config.backends.clone(),
-            batch_size: config.batch_size as u64,
-            clocks: self.clocks.clone(),
-        };
+        let crash_log_dir = crash_log_dir().or_else(|| {
+            let looked = CRASH_LOG_DIRS.join(", ");
+            warn!("there is no RAM disk ({looked}): a crash of the program loses the open samples");
+            None
+        });
+        let settings = journal::Settings::of(self.config());
+        let options = journal::Options::new(path, crash_log_dir, settings, self.clocks.clone());
         let (intake, handle, mut worker, recovery) = journal::open(options).context("the journal cannot be opened")?;
         let at = self.clocks.read().wall;
         for event in recovery.events() {
@@ -168,86 +183,57 @@ impl Start {
         Ok((sender, receiver))
     }
 
-    fn sensors(&self, control: &SyncSender<ControlInput>) -> Result<Vec<Sender<()>>> {
-        let config = self.config();
+    fn sensors(&self, control: &SyncSender<ControlInput>) -> Result<Vec<Sender<SensorSettings>>> {
         let mut sensors = Vec::new();
-        for (box_index, box_config) in config.boxes.iter().enumerate() {
-            let trace = self.options.trace.as_deref().map(Trace::open).transpose();
-            let (stop_sender, stop) = channel();
+        for (box_index, box_config) in self.config().boxes.iter().enumerate() {
+            let trace = self.trace.as_deref().map(Trace::open).transpose();
+            let (settings_sender, changes) = channel();
             let mut sensing = Sensing {
                 box_index,
                 box_name: box_config.name.clone(),
-                settings: self.options.loaded.settings.clone(),
+                settings: SensorSettings::of(&self.loaded),
                 context: hardware::context(now(&self.clocks), self.simulation.clone()),
-                interval: config.read_interval,
-                temperature_offset_c: config.temperature_offset_c,
-                humidity_offset_pct: config.humidity_offset_pct,
                 clocks: self.clocks.clone(),
                 control: control.clone(),
-                stop,
+                changes,
                 trace: trace.context("the trace file cannot be opened")?,
                 opener: Opener::new(),
                 sensor: None,
             };
             let name = format!("sensor-{}", box_config.name);
             spawn(&name, Fate::Restart, self.notices.clone(), move || sensing.run())?;
-            sensors.push(stop_sender);
+            sensors.push(settings_sender);
         }
         Ok(sensors)
     }
 
     fn net(
-        self,
+        &self,
         listener: UnixListener,
         control: &SyncSender<ControlInput>,
         snapshots: watch::Receiver<Snapshots>,
-        journal: Handle,
-    ) -> Result<watch::Sender<Phase>> {
+        surroundings: &Surroundings,
+        settings: Settings,
+    ) -> Result<(watch::Sender<Phase>, UnboundedSender<Delivery>)> {
         let (phase, phase_receiver) = watch::channel(Phase::Running);
-        let tasks = self.tasks(&journal, &phase_receiver)?;
+        let (changes_sender, changes) = unbounded_channel();
+        let delivery = Delivery::of(&self.loaded, surroundings);
+        let (shown, shown_receiver) = watch::channel(Arc::new(Shown::of(&delivery, None)));
+        let journal = surroundings.journal.clone();
         let daemon = Daemon {
             snapshots,
             control: control.clone(),
             journal: journal.clone(),
-            sinks: tasks.iter().map(|task| task.view.clone()).collect(),
-            names: Arc::new(Names::of(&Labels::of(self.config()))),
+            shown: shown_receiver,
+            settings,
             started: self.clocks.read().now,
             simulated: self.simulation.is_some(),
-            clocks: self.clocks,
+            clocks: self.clocks.clone(),
         };
-        let mut net = Net { tasks, daemon, journal, phase: phase_receiver, listener };
-        spawn("net", Fate::Restart, self.notices, move || net.run())?;
-        Ok(phase)
-    }
-
-    fn tasks(&self, journal: &Handle, phase: &watch::Receiver<Phase>) -> Result<Vec<MakeTask>> {
-        let config = self.config();
-        let labels = Labels::of(config);
-        let mut tasks = Vec::new();
-        for name in &config.backends {
-            let kind = sinks::find(name).with_context(|| format!("there is no backend {name:?}"))?;
-            let view = SinkView::new(kind.name);
-            let (settings, labels) = (self.options.loaded.settings.clone(), labels.clone());
-            let (journal, clocks, phase) = (journal.clone(), self.clocks.clone(), phase.clone());
-            let (policy, latest_max_age, alerts) = (policy(config), latest_max_age(config), self.alerts.clone());
-            let task_view = view.clone();
-            let make = move || {
-                Ok(Delivering::new(Parts {
-                    view: task_view.clone(),
-                    sink: (kind.open)(&settings, &labels)?,
-                    settle: kind.settle,
-                    history: kind.history,
-                    latest_max_age,
-                    journal: journal.clone(),
-                    clocks: clocks.clone(),
-                    policy,
-                    alerts: alerts.clone(),
-                    phase: phase.clone(),
-                }))
-            };
-            tasks.push(MakeTask { view, make: Box::new(make) });
-        }
-        Ok(tasks)
+        let mut net =
+            Net { delivery, changes, is_pending: false, daemon, shown, journal, phase: phase_receiver, listener };
+        spawn("net", Fate::Restart, self.notices.clone(), move || net.run())?;
+        Ok((phase, changes_sender))
     }
 }
 
@@ -258,8 +244,8 @@ fn guard_plan(options: &Options, data_dir: &Path) -> Result<Plan> {
         bail!("at most {} boxes are possible", guard::BOXES_MAX);
     }
     Ok(Plan {
-        simulate: is_simulated(config),
-        service: options.guard.clone().or_else(guard::service).filter(|_| !is_simulated(config)),
+        simulate: guard::is_simulated(config),
+        service: options.guard.clone().or_else(guard::service).filter(|_| !guard::is_simulated(config)),
         trace: options.trace.clone(),
         state_dir: data_dir.join(guard::STATE_DIR),
         limits: RELAY_FILE.into(),
@@ -282,10 +268,6 @@ fn start_alerts(options: &Options, notices: &Sender<Notice>) -> Result<Alerts> {
     Ok(alerts)
 }
 
-fn is_simulated(config: &Config) -> bool {
-    SENSORS.iter().any(|kind| kind.name == config.sensor_type && kind.origin == Origin::Simulation)
-}
-
 /// Where the open block survives a crash of the program.
 pub fn crash_log_dir() -> Option<PathBuf> {
     CRASH_LOG_DIRS.iter().map(PathBuf::from).find(|dir| dir.is_dir())
@@ -301,7 +283,7 @@ fn make_clocks(options: &Options, journal_path: &Path) -> Clocks {
         let newest = journal::newest(journal_path).unwrap_or(real);
         Clocks::scaled(options.time_scale, real.max(newest), read_interval)
     };
-    let is_simulated = is_simulated(&options.loaded.config);
+    let is_simulated = guard::is_simulated(&options.loaded.config);
     match SimulatedFault::from_settings(&options.loaded.settings) {
         SimulatedFault::NoClock if is_simulated => clocks.with_no_clock(require_sync),
         _ => clocks,
@@ -310,7 +292,7 @@ fn make_clocks(options: &Options, journal_path: &Path) -> Clocks {
 
 fn make_simulation(options: &Options, clocks: &Arc<Clocks>) -> Option<SimulatedBox> {
     let Options { loaded, .. } = options;
-    is_simulated(&loaded.config).then(|| SimulatedBox::from_settings(&loaded.settings, now(clocks)))
+    guard::is_simulated(&loaded.config).then(|| SimulatedBox::from_settings(&loaded.settings, now(clocks)))
 }
 
 fn now(clocks: &Arc<Clocks>) -> Now {

@@ -74,7 +74,7 @@ pub(super) fn is_secret(registry: &Registry, name: &OsStr) -> bool {
 }
 
 /// The name of the variable that sets `key`.
-pub(super) fn variable_name(key: &str) -> String {
+pub fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
 }
 

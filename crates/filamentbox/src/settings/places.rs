@@ -1,5 +1,8 @@
-//! Where the settings lie: the data folder, the encrypted store, and its key's file beside it.
+//! Where the settings lie: the data folder, the encrypted store, and what lies beside it.
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The store's name in the data folder, unless `--config-db` names another file.
@@ -16,6 +19,13 @@ pub struct Places {
     pub store: PathBuf,
 }
 
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
 impl Places {
     /// Those of `data_dir`, and of `--config-db` where it was given.
     pub fn new(data_dir: PathBuf, config_db: Option<PathBuf>) -> Self {
@@ -25,11 +35,55 @@ impl Places {
 
     /// The folder of the store and its key.
     pub fn store_dir(&self) -> &Path {
-        self.store.parent().unwrap_or(Path::new("."))
+        self.store.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     /// The key's file.
     pub fn key_file(&self) -> PathBuf {
         self.store.with_file_name(KEY_NAME)
+    }
+
+    /// A key on its way to its place: half written, or that of a rotation which is not finished.
+    pub(super) fn new_key_file(&self) -> PathBuf {
+        self.beside_key(".new")
+    }
+
+    /// A store on its way to its place. It never counts.
+    pub(super) fn new_store(&self) -> PathBuf {
+        self.beside_store(".new")
+    }
+
+    /// Locked by whoever reads or changes the store or its key.
+    pub(super) fn lock_file(&self) -> PathBuf {
+        self.beside_store(".lock")
+    }
+
+    /// What SQLite may leave beside `file` when a process is killed.
+    pub(super) fn journal_of(file: &Path) -> PathBuf {
+        let mut name = file.as_os_str().to_owned();
+        name.push("-journal");
+        name.into()
+    }
+
+    /// Which file is the store now; nothing where there is none.
+    ///
+    /// # Errors
+    /// When that cannot be known: a folder that may not be looked into never counts as empty.
+    pub(super) fn store_id(&self) -> io::Result<Option<FileId>> {
+        match fs::metadata(&self.store) {
+            Ok(found) => Ok(Some(FileId { device: found.dev(), inode: found.ino() })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn beside_store(&self, suffix: &str) -> PathBuf {
+        let mut name = self.store.file_name().unwrap_or(STORE_NAME.as_ref()).to_owned();
+        name.push(suffix);
+        self.store.with_file_name(name)
+    }
+
+    fn beside_key(&self, suffix: &str) -> PathBuf {
+        self.store.with_file_name(format!("{KEY_NAME}{suffix}"))
     }
 }

@@ -12,6 +12,9 @@ pub fn describe(spec: &KeySpec) -> String {
     let default = if spec.default.is_empty() { "not set" } else { spec.default };
     let _ = writeln!(text, "  default: {default}{}{}", if spec.unit.is_empty() { "" } else { " " }, spec.unit);
     let _ = writeln!(text, "  environment: {}", variable_name(spec.key));
+    if spec.at_start {
+        text.push_str("  a change takes effect at the daemon's next start\n");
+    }
     if spec.standing == Standing::Reserved {
         text.push_str("  the name is fixed and the value is checked, but this version does not act on it yet\n");
     }
@@ -23,11 +26,13 @@ pub fn markdown(registry: &Registry) -> String {
     let mut page = String::from(
         "# Settings\n\n\
          *Generated from the program (`filamentbox config describe --markdown`); CI checks that it is up to date.*\n\n\
-         A setting comes from the environment (`FILAMENTBOX_` + the key in capitals, `.` as `__`) or from its default.\n\
+         A setting comes from the environment (`FILAMENTBOX_` + the key in capitals, `.` as `__`), the store, or its default.\n\
          `run --simulate` sets `sensor.type` to `simulated` whatever else is set, and changes two defaults: heating and humidity\n\
          control are enabled. `filamentbox config list` shows every value with its source. An unknown\n\
          key, a value out of range, or two settings that contradict each other are refused, all at once, with exit code 2.\n\
-         Settings are read at start.\n",
+         A running daemon applies a changed setting within 2 s, whoever changed the store. All settings are checked as a whole; on any\n\
+         problem the last good ones hold, and log, events and `status` say why. The environment is read at start only. Keys marked *At\n\
+         start.* take effect at the next start; so does `sensor.type` when it changes to or from `simulated`.\n",
     );
     let mut section = "";
     for spec in registry.specs() {
@@ -37,8 +42,16 @@ pub fn markdown(registry: &Registry) -> String {
             let _ = write!(page, "\n## {section}\n\n| key | default | allowed | |\n|---|---|---|---|\n");
         }
         let later = if spec.standing == Standing::Reserved { " *No effect yet.*" } else { "" };
+        let at_start = if spec.at_start { " *At start.*" } else { "" };
         let default = if spec.default.is_empty() { String::new() } else { format!("`{}` {}", spec.default, spec.unit) };
-        let _ = writeln!(page, "| `{}` | {} | {} | {}{later} |", spec.key, default.trim(), spec.allowed(), spec.doc);
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {}{at_start}{later} |",
+            spec.key,
+            default.trim(),
+            spec.allowed(),
+            spec.doc
+        );
     }
     page
 }

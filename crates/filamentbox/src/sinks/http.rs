@@ -328,7 +328,7 @@ fn names_a_proxy() -> bool {
 }
 
 /// Whether the server is on this machine, where compressing costs more than it saves.
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -369,8 +369,9 @@ pub(super) fn classify(server: &str, answer: &Answer) -> Result<(), SinkError> {
     }
 }
 
-/// The words of Go's and nginx's servers for a request without TLS to a port with it.
-fn is_plain_to_tls(body: &str) -> bool {
+/// Whether the server says that it wants TLS.
+pub(crate) fn is_plain_to_tls(body: &str) -> bool {
+    // The words of Go's and nginx's servers.
     ["HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port"]
         .iter()
         .any(|words| body.contains(words))
@@ -397,7 +398,7 @@ pub(super) fn words(body: &str) -> String {
 }
 
 /// `text` in one line without control characters, cut to [`REASON_MAX`] characters.
-pub(super) fn tidy(text: &str) -> String {
+pub(crate) fn tidy(text: &str) -> String {
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
     let mut line = String::new();
     for word in words {
@@ -413,7 +414,7 @@ pub(super) fn tidy(text: &str) -> String {
 }
 
 /// An error's causes; those of reqwest's own words that say nothing to a person are left out.
-pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     let mut cause = Some(error);
     while let Some(error) = cause {

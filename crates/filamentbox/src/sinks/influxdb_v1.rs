@@ -40,7 +40,8 @@ const KEYS: &[KeySpec] = &[
         "",
         "",
         "The database's name; required. It is created when it does not exist and the user may create it.",
-    ),
+    )
+    .required(),
     KeySpec::new(USERNAME, TEXT, "", "", "User name; empty for a server without authentication."),
     KeySpec::new(PASSWORD, Kind::Secret, "", "", "The user's password."),
     KeySpec::new(

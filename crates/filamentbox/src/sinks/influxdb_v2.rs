@@ -42,9 +42,9 @@ pub const KIND: SinkKind =
 const TEXT: Kind = Kind::Text { max_bytes: 255 };
 const KEYS: &[KeySpec] = &[
     KeySpec::new(URL, Kind::Url, "http://localhost:8086", "", "The server's address."),
-    KeySpec::new(ORG, TEXT, "", "", "The organisation's name or ID; required."),
-    KeySpec::new(BUCKET, TEXT, "", "", "The bucket's name or ID; required. It must exist."),
-    KeySpec::new(TOKEN, Kind::Secret, "", "", "An API token that may write to the bucket."),
+    KeySpec::new(ORG, TEXT, "", "", "The organisation's name or ID; required.").required(),
+    KeySpec::new(BUCKET, TEXT, "", "", "The bucket's name or ID; required. It must exist.").required(),
+    KeySpec::new(TOKEN, Kind::Secret, "", "", "An API token that may write to the bucket; required.").required(),
     http::ca_file("database.influxdb_v2.ca_file"),
     http::gzip("database.influxdb_v2.gzip"),
 ];

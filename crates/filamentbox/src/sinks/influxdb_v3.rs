@@ -45,7 +45,8 @@ const KEYS: &[KeySpec] = &[
         "",
         "",
         "The database's name; required. Letters, digits, - and _, the first a letter or digit. It is created by the first write.",
-    ),
+    )
+    .required(),
     KeySpec::new(
         TOKEN,
         Kind::Secret,

@@ -15,10 +15,11 @@ pub mod prometheus;
 pub mod prometheus_remote_write;
 mod secrets;
 pub mod timescaledb;
-mod tls;
+pub(crate) mod tls;
 pub mod victoriametrics;
 
 pub use health::{Finding, Health};
+pub(crate) use secrets::Secrets;
 pub(crate) use tls::no_tls;
 
 use std::pin::Pin;

@@ -19,18 +19,29 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 const BASE64_MIN: usize = 8;
 
 /// What must not be shown. It cannot be printed.
-pub(super) struct Secrets(Vec<Zeroizing<String>>);
+pub(crate) struct Secrets(Vec<Zeroizing<String>>);
 
 impl Secrets {
     /// Those of a sink and of the proxies in the environment.
     pub(super) fn of(auth: &Auth) -> Self {
-        let mut secrets = match auth {
+        let secrets = match auth {
             Auth::Nobody => Self(Vec::new()),
             Auth::Basic { username, password } => Self::of_login(username, password),
             Auth::Bearer { token } | Auth::Token { token } => Self::of_login("", token),
         };
-        PROXIES.iter().filter_map(|name| std::env::var(name).ok()).for_each(|proxy| secrets.add_proxy(&proxy));
-        secrets
+        secrets.with_proxies()
+    }
+
+    /// `texts`, and those of the proxies in the environment.
+    pub(crate) fn of_texts(texts: impl Iterator<Item = String>) -> Self {
+        let mut secrets = Self(Vec::new());
+        texts.for_each(|text| secrets.add("", &text));
+        secrets.with_proxies()
+    }
+
+    fn with_proxies(mut self) -> Self {
+        PROXIES.iter().filter_map(|name| std::env::var(name).ok()).for_each(|proxy| self.add_proxy(&proxy));
+        self
     }
 
     /// Those of one user.
@@ -41,7 +52,7 @@ impl Secrets {
     }
 
     /// `text` without them.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
     }
 

@@ -17,7 +17,7 @@ use rustls::{CertificateError, ClientConfig, RootCertStore};
 use super::http::causes;
 
 /// What to do when no certificate authority is known at all.
-pub(super) const NO_AUTHORITY: &str =
+pub(crate) const NO_AUTHORITY: &str =
     "install the system's certificate authorities (apt install ca-certificates), or give a ca_file";
 
 /// All TLS of the process is ring's.
@@ -37,7 +37,7 @@ pub(crate) fn no_tls() -> ClientConfig {
 }
 
 /// The certificates in the PEM file `path`, the value of `key`; none when it is not set.
-pub(super) fn authorities(path: &str, key: &str) -> Result<Vec<Certificate>, ConfigError> {
+pub(crate) fn authorities(path: &str, key: &str) -> Result<Vec<Certificate>, ConfigError> {
     if path.is_empty() {
         return Ok(Vec::new());
     }

@@ -30,7 +30,8 @@ pub(super) async fn metrics(State(daemon): State<Daemon>) -> impl IntoResponse {
     let (statistics, accounts) = tokio::join!(within(daemon.journal.statistics()), within(daemon.journal.accounts()));
     journal(&mut text, statistics.ok().as_ref());
     if let Ok(accounts) = accounts {
-        backends(&mut text, &daemon.sinks, &accounts);
+        let shown = daemon.shown.borrow().clone();
+        backends(&mut text, &shown.sinks, &accounts);
     }
     ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], text.into_bytes())
 }
@@ -38,7 +39,8 @@ pub(super) async fn metrics(State(daemon): State<Daemon>) -> impl IntoResponse {
 fn boxes(text: &mut Exposition, daemon: &Daemon) {
     let clock = daemon.clocks.read();
     let snapshots = daemon.snapshots.borrow().clone();
-    let names = &daemon.names;
+    let shown = daemon.shown.borrow().clone();
+    let names = &shown.names;
     let rows: Vec<Row<'_>> = snapshots
         .iter()
         .map(|snapshot| Row { labels: names.labels_of(snapshot.name.as_str()), fields: fields(snapshot, clock) })

@@ -6,6 +6,7 @@ mod dto;
 pub mod history;
 mod metrics;
 mod routes;
+mod settings;
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -13,11 +14,11 @@ use std::sync::mpsc::SyncSender;
 use filamentbox_core::time::Monotonic;
 use tokio::sync::watch;
 
-use crate::exposition::Names;
 use crate::journal::Handle;
 use crate::runtime::clock::Clocks;
 use crate::runtime::control::{ControlInput, Snapshots};
-use crate::runtime::sink_view::SinkView;
+use crate::runtime::net::Shown;
+use crate::runtime::reloading::Settings;
 
 pub use routes::router;
 
@@ -30,10 +31,10 @@ pub struct Daemon {
     pub control: SyncSender<ControlInput>,
     /// History, events, backlogs.
     pub journal: Handle,
-    /// The backends.
-    pub sinks: Arc<[SinkView]>,
-    /// What the points are called in `/metrics`.
-    pub names: Arc<Names>,
+    /// The backends, and what the points are called in `/metrics`.
+    pub shown: watch::Receiver<Arc<Shown>>,
+    /// The settings: to be shown, and to be changed.
+    pub settings: Settings,
     /// The clocks.
     pub clocks: Arc<Clocks>,
     /// When the daemon started.

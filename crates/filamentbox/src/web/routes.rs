@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::{Daemon, dto, history, metrics};
+use super::{Daemon, dto, history, metrics, settings};
 use crate::journal::{Chosen, Gone};
 use crate::runtime::control::ControlInput;
 
@@ -34,7 +34,7 @@ const LETTERS_MAX: u64 = 1000;
 const EVENTS_MAX: usize = 1000;
 
 /// A refusal, as `{"error": ...}`.
-struct Refusal(StatusCode, String);
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -66,7 +66,7 @@ pub(super) async fn within<T>(answer: impl Future<Output = Result<T, Gone>>) -> 
     tokio::time::timeout(JOURNAL_MAX, answer).await.unwrap_or(Err(Gone))
 }
 
-fn bad_request(problem: impl Into<String>) -> Refusal {
+pub(super) fn bad_request(problem: impl Into<String>) -> Refusal {
     Refusal(StatusCode::BAD_REQUEST, problem.into())
 }
 
@@ -83,6 +83,8 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/api/database/deadletters/{action}", post(change_letters))
         .route("/api/events", get(events))
         .route("/api/history/export", get(export))
+        .route("/api/config/{key}", get(settings::show).put(settings::change))
+        .route("/api/config/section/{section}", get(settings::section))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(health))
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
@@ -127,6 +129,7 @@ async fn status(State(daemon): State<Daemon>, Asked(query): Asked<BoxQuery>) -> 
         "database": { "sinks": backends(&daemon).await? },
         "safety": dto::safety(&snapshot),
         "journal": journal(&daemon).await?,
+        "settings": settings::status(&daemon.settings),
         "simulated": daemon.simulated,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime": clock.now.since(daemon.started).as_secs_f64(),
@@ -148,7 +151,8 @@ async fn journal(daemon: &Daemon) -> Result<Value, Gone> {
 async fn backends(daemon: &Daemon) -> Result<Vec<dto::Backend>, Gone> {
     let accounts = within(daemon.journal.accounts()).await?;
     let account = |name| accounts.iter().find(|account| account.sink == name);
-    Ok(daemon.sinks.iter().filter_map(|view| Some(dto::backend(view, account(view.name)?))).collect())
+    let shown = daemon.shown.borrow().clone();
+    Ok(shown.sinks.iter().filter_map(|view| Some(dto::backend(view, account(view.name)?))).collect())
 }
 
 async fn database(State(daemon): State<Daemon>) -> Result<Json<Value>, Refusal> {

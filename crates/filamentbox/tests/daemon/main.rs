@@ -5,17 +5,22 @@
 
 mod alerts;
 mod canaries;
+mod config;
 mod crash;
 mod database;
 mod disk;
 mod doctor;
+mod editor;
 mod hardware;
 mod keeping;
 mod kills;
 mod metrics;
 mod outputs;
 mod proxied;
+mod settings;
 mod sinks;
 mod starting;
+mod store;
 mod support;
 mod time;
+mod vault;

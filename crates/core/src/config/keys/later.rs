@@ -4,11 +4,13 @@
 use crate::config::{KeySpec, Kind};
 
 pub(super) const KEYS: &[KeySpec] = &[
-    KeySpec::new("webui.enabled", Kind::Bool, "true", "", "Whether the web page is served.").reserved(),
+    KeySpec::new("webui.enabled", Kind::Bool, "true", "", "Whether the web page is served.").reserved().at_start(),
     KeySpec::new("webui.host", Kind::Text { max_bytes: 255 }, "0.0.0.0", "", "Address the web page is served on.")
-        .reserved(),
+        .reserved()
+        .at_start(),
     KeySpec::new("webui.port", Kind::Integer { min: 1, max: 65_535 }, "5000", "", "Port the web page is served on.")
-        .reserved(),
+        .reserved()
+        .at_start(),
     KeySpec::new(
         "webui.allowed_hosts",
         Kind::Text { max_bytes: 1024 },
@@ -16,8 +18,9 @@ pub(super) const KEYS: &[KeySpec] = &[
         "",
         "Further host names the web page answers to, separated by commas.",
     )
-    .reserved(),
-    KeySpec::new("webui.public_read", Kind::Bool, "false", "", "Whether reading needs no login.").reserved(),
-    KeySpec::new("webui.tls_cert", Kind::Text { max_bytes: 1024 }, "", "", "Certificate file.").reserved(),
-    KeySpec::new("webui.tls_key", Kind::Text { max_bytes: 1024 }, "", "", "Key file.").reserved(),
+    .reserved()
+    .at_start(),
+    KeySpec::new("webui.public_read", Kind::Bool, "false", "", "Whether reading needs no login.").reserved().at_start(),
+    KeySpec::new("webui.tls_cert", Kind::Text { max_bytes: 1024 }, "", "", "Certificate file.").reserved().at_start(),
+    KeySpec::new("webui.tls_key", Kind::Text { max_bytes: 1024 }, "", "", "Key file.").reserved().at_start(),
 ];

@@ -45,7 +45,8 @@ pub(super) const KEYS: &[KeySpec] = &[
         "journal.db",
         "",
         "The journal's file; a relative path lies in the data folder.",
-    ),
+    )
+    .at_start(),
     KeySpec::new(
         "persistence.max_batches",
         Kind::Integer { min: 100, max: 10_000_000 },

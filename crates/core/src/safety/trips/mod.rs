@@ -47,6 +47,12 @@ impl Trips {
         }
     }
 
+    /// Other limits from now on. Failures and pauses stay.
+    pub fn configure(&mut self, limits: &SafetyConfig) {
+        self.warming.configure(limits);
+        self.stuck.configure(limits.max_temp_c);
+    }
+
     /// A sensor was opened.
     pub fn sensor(&mut self, traits: SensorTraits) {
         self.frozen.sensor(traits.frozen);

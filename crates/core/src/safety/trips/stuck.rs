@@ -56,6 +56,8 @@ struct Cooling {
 #[derive(Clone, Debug)]
 pub struct Stuck {
     cut_off_c: f64,
+    /// The cut-off was lowered to this: air that was heated above it by right is no sign, until it has cooled.
+    lower_cut_off_c: Option<f64>,
     off_since: Option<Monotonic>,
     lift: Option<Lift>,
     /// Since the heater went off, until the air has cooled.
@@ -67,7 +69,23 @@ pub struct Stuck {
 impl Stuck {
     /// The heater is off at `now`.
     pub fn new(limits: &SafetyConfig, now: Monotonic) -> Self {
-        Self { cut_off_c: limits.max_temp_c, off_since: Some(now), lift: None, cooling: None, past: VecDeque::new() }
+        Self {
+            cut_off_c: limits.max_temp_c,
+            lower_cut_off_c: None,
+            off_since: Some(now),
+            lift: None,
+            cooling: None,
+            past: VecDeque::new(),
+        }
+    }
+
+    /// Another cut-off from now on.
+    pub fn configure(&mut self, cut_off_c: f64) {
+        if cut_off_c < self.cut_off_c {
+            self.lower_cut_off_c = Some(cut_off_c);
+        } else {
+            (self.cut_off_c, self.lower_cut_off_c) = (cut_off_c, None);
+        }
     }
 
     /// The heater's line is so from now on.
@@ -88,6 +106,9 @@ impl Stuck {
     /// Takes in a reading taken at `at`.
     pub fn reading(&mut self, at: Monotonic, temperature: Celsius) -> Option<Trip> {
         self.keep(at, temperature);
+        if let Some(lower_c) = self.lower_cut_off_c.filter(|lower_c| temperature.degrees() < *lower_c) {
+            (self.cut_off_c, self.lower_cut_off_c) = (lower_c, None);
+        }
         let Some(off_since) = self.off_since else {
             self.lift(temperature);
             return None;

@@ -84,6 +84,15 @@ impl Warming {
         }
     }
 
+    /// Other limits from now on. A proof is owed anew if it is another proof; failures stay, and a pause that has begun is made.
+    pub fn configure(&mut self, limits: &SafetyConfig) {
+        if (self.rise_c, self.rise_time) != (limits.heating_rise_c, limits.heating_rise_time) {
+            (self.rise_c, self.rise_time) = (limits.heating_rise_c, limits.heating_rise_time);
+            self.proof = Proof::owed(false, None);
+        }
+        self.max_sample_age = limits.max_sample_age;
+    }
+
     /// The heater's line is so from now on.
     pub fn line(&mut self, now: Monotonic, active: bool) {
         let lasted = now.since(self.changed_at);

@@ -25,9 +25,9 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// No crash log is larger: 150 000 samples are some 11 MB.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// Where the two files of one journal are.
+/// Where the two files of one journal are (or those that belong to something else on disk).
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     stem: PathBuf,
 }
 
@@ -36,7 +36,7 @@ impl Place {
     ///
     /// # Errors
     /// `folder` is not there or not a tmpfs.
-    pub(super) fn new(folder: &Path, journal: &Path) -> io::Result<Self> {
+    pub(crate) fn new(folder: &Path, journal: &Path) -> io::Result<Self> {
         let opened = File::open(folder)?;
         let kind = fstatfs(&opened)?.f_type;
         // Signed on some machines, 32 bits wide on others.
@@ -49,7 +49,7 @@ impl Place {
         Ok(Self { stem: folder.join(format!("filamentbox-{uid}-{hash:016x}")) })
     }
 
-    fn file(&self, extension: &str) -> PathBuf {
+    pub(crate) fn file(&self, extension: &str) -> PathBuf {
         self.stem.with_extension(extension)
     }
 
@@ -68,7 +68,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 }
 
 /// The whole of a file that we wrote; `None` when there is none, or it is not ours.
-fn read_own(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn read_own(path: &Path) -> Option<Vec<u8>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     let metadata = file.metadata().ok()?;
@@ -85,7 +85,7 @@ fn is_own(metadata: &Metadata) -> bool {
 }
 
 /// Puts a new file, as `fill` fills it, in the place of `path`, in one step: a crash leaves the old one or the new one.
-fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
+pub(crate) fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
     let fresh = path.with_extension("new");
     let _ = std::fs::remove_file(&fresh);
     let mut options = OpenOptions::new();

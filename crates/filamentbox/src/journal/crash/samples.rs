@@ -67,6 +67,11 @@ impl SampleLog {
         Ok(Self { file, id, slots })
     }
 
+    /// Samples that it has room for.
+    pub(in crate::journal) fn slots(&self) -> u64 {
+        self.slots
+    }
+
     /// Writes one sample; the one `slots` numbers before it is overwritten.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The journal as its users see it: an intake, a handle, and a file that outlives them.
 
 mod books;
+mod configure;
 mod crashes;
 mod damage;
 mod growth;

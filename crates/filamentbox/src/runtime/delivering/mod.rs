@@ -52,6 +52,8 @@ pub enum Phase {
     Running,
     /// Send what waits, once, then end.
     Flushing,
+    /// End after the request that is under way; what waits is another task's, or nobody's.
+    Ending,
 }
 
 /// What a backend's task is given.
@@ -132,6 +134,7 @@ impl Delivering {
             policy.flush_interval -= parts.settle;
         }
         let delivery = Delivery::new(policy);
+        let delivery = if parts.view.status().is_alarmed { delivery.raised() } else { delivery };
         Self {
             parts,
             delivery,
@@ -156,7 +159,11 @@ impl Delivering {
         self.begin().await?;
         let work = self.parts.journal.notified(self.parts.view.name);
         loop {
-            let flushing = *self.parts.phase.borrow_and_update() == Phase::Flushing;
+            let phase = *self.parts.phase.borrow_and_update();
+            if phase == Phase::Ending {
+                return self.end().await;
+            }
+            let flushing = phase == Phase::Flushing;
             self.look_for_server().await;
             self.confirm().await?;
             let wait = match self.turn(flushing).await? {
@@ -410,6 +417,7 @@ impl Delivering {
         self.parts.view.change(|status| {
             status.connected = Some(true);
             status.consecutive_failures = 0;
+            status.is_alarmed = false;
             status.last_write = wall;
             status.last_error = None;
             status.failing_since = None;
@@ -438,6 +446,7 @@ impl Delivering {
         }
         self.parts.view.change(|status| {
             status.connected = Some(false);
+            status.is_alarmed |= alert == Some(Alert::Raised);
             status.consecutive_failures = failures;
             status.last_error = Some(failure.to_string());
             status.failing_since = if failures == 1 { clock.wall } else { status.failing_since };

@@ -13,7 +13,7 @@ use filamentbox_core::time::Monotonic;
 use filamentbox_guard::{LineReport, LineSpec, Link, LinkError, MAX_LINES, NO_SAMPLE, Report, Verdict, Want};
 
 pub use pulse::pulse;
-pub use start::{Plan, STATE_DIR, Slot, service, slots};
+pub use start::{Plan, STATE_DIR, Slot, is_simulated, service, slots};
 
 use super::clock::boottime;
 use start::GuardProcess;
@@ -159,6 +159,26 @@ impl GuardLink {
     /// [`GuardLost`].
     pub fn claim_again(&mut self) -> Result<(), GuardLost> {
         self.claim(CLAIM_ANSWER)
+    }
+
+    /// Claims `slots` in place of the lines that are held. Everything is inactive meanwhile; what is not claimed again is let go.
+    ///
+    /// # Errors
+    /// [`GuardLost`].
+    pub fn claim_others(&mut self, slots: Vec<Slot>) -> Result<(), GuardLost> {
+        let before = std::mem::replace(&mut self.plan.slots, slots);
+        for held in &mut self.last {
+            for output in [&mut held.heater, &mut held.fan] {
+                (output.active, output.refusal) = (false, None);
+            }
+        }
+        let claimed = self.claim(CLAIM_ANSWER);
+        if claimed.is_err() {
+            // Which of them it holds is not known.
+            self.plan.slots.extend(before);
+            self.problems = vec![None; self.plan.slots.len()];
+        }
+        claimed
     }
 
     /// Forgets every latch, in the guard's file too.

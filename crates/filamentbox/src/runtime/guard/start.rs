@@ -10,6 +10,7 @@ use std::time::Duration;
 use filamentbox_core::command::OutputKind;
 use filamentbox_core::config::{BoxConfig, Config};
 use filamentbox_core::sample::BoxName;
+use filamentbox_devices::sensors::{Origin, SENSORS};
 use filamentbox_guard::{LineSpec, Link, RelayFile, Role, outputs_off};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -25,7 +26,7 @@ pub const STATE_DIR: &str = "relay";
 pub(super) const END: Duration = Duration::from_millis(500);
 
 /// One output and the line it is on.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slot {
     /// Which box, by its index in the settings.
     pub box_index: usize,
@@ -59,6 +60,11 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// Number of boxes.
     pub boxes: usize,
+}
+
+/// Whether sensor and lines are those of the simulated box.
+pub fn is_simulated(config: &Config) -> bool {
+    SENSORS.iter().any(|kind| kind.name == config.sensor_type && kind.origin == Origin::Simulation)
 }
 
 /// The socket of a guard that is a service of its own, if it is there.

@@ -60,8 +60,8 @@ const KEYS: &[KeySpec] = &[
         "The server's name or address; a folder (/var/run/postgresql) for its Unix socket there.",
     ),
     KeySpec::new(PORT, Kind::Integer { min: 1, max: 65_535 }, "5432", "", "The server's port."),
-    KeySpec::new(DATABASE, TEXT, "", "", "The database's name; required. It must exist."),
-    KeySpec::new(USERNAME, TEXT, "", "", "The user's (role's) name; required."),
+    KeySpec::new(DATABASE, TEXT, "", "", "The database's name; required. It must exist.").required(),
+    KeySpec::new(USERNAME, TEXT, "", "", "The user's (role's) name; required.").required(),
     KeySpec::new(PASSWORD, Kind::Secret, "", "", "The user's password; empty where the server asks for none."),
     KeySpec::new(
         TABLE,

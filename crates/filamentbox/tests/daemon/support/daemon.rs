@@ -1,9 +1,12 @@
 //! The real binary as a daemon with a simulated box, and the commands that talk to it.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
+use filamentbox::settings::{Access, Change, Places, Sources};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -42,6 +45,36 @@ impl Daemon {
         self.environment.retain(|(known, _)| *known != name);
         self.environment.push((name, value.to_owned()));
         self
+    }
+
+    /// Leaves `key` to the store.
+    pub(crate) fn unset(&mut self, key: &str) -> &mut Self {
+        let name = format!("FILAMENTBOX_{}", key.to_uppercase().replace('.', "__"));
+        self.environment.retain(|(known, _)| *known != name);
+        self
+    }
+
+    /// Changes the store as another process does. The store is made, if need be.
+    pub(crate) fn store(&self, changes: &[(&str, Option<&str>)]) {
+        let places = Places::new(self.folder().to_owned(), None);
+        let mut sources = Sources::open(places, Access::Create, self.simulate, Vec::new()).expect("a store");
+        let change =
+            |(key, text): &(&str, Option<&str>)| Change { key: (*key).to_owned(), text: text.map(str::to_owned) };
+        let changes: Vec<Change> = changes.iter().map(change).collect();
+        drop(sources.change(&changes, "test").expect("allowed"));
+    }
+
+    /// One request on the daemon's socket: status and answer.
+    pub(crate) fn http(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let mut stream = UnixStream::connect(self.folder().join("filamentbox.sock")).expect("the daemon's socket");
+        let length = body.len();
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{body}")
+            .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, serde_json::from_str(body).expect("JSON"))
     }
 
     /// A further variable of the environment for the next start, and for commands.

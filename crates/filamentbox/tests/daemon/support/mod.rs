@@ -11,15 +11,17 @@ mod faults;
 mod proxy;
 mod recorder;
 mod servers;
+mod store;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use proxy::{FAULTS, Proxy, Spoil};
 pub(crate) use recorder::{Authority, Manner, Recorder};
 pub(crate) use servers::{
-    InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PostgresServer, PrometheusServer,
+    BaoServer, InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PostgresServer, PrometheusServer,
     PushgatewayServer, Server, Stored, TOKEN, TimescaleServer, USERNAME, VictoriaServer, VmAuth, points_of, psql,
 };
+pub(crate) use store::store_unchecked;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,0 +1,27 @@
+//! `config describe`
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::{say, unknown};
+use crate::cli::DescribeArgs;
+use crate::settings::{self, reference};
+
+pub(super) fn describe(args: &DescribeArgs) -> Result<ExitCode> {
+    let registry = settings::registry();
+    if args.markdown {
+        say(reference::markdown(&registry).trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let prefix = args.key.as_deref().unwrap_or_default();
+    let specs: Vec<_> = match registry.find(prefix) {
+        Some(spec) => vec![spec],
+        None => registry.specs().iter().copied().filter(|spec| spec.key.starts_with(prefix)).collect(),
+    };
+    if specs.is_empty() {
+        return Ok(unknown(&registry, prefix));
+    }
+    specs.into_iter().for_each(|spec| say(reference::describe(spec)));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,136 @@
+//! `config edit`: the settings on the whole screen.
+//!
+//! `model` and `screens` know neither terminal nor files: a key comes in, a page and an effect come out. `draw` shows the page, `terminal`
+//! brings the keys, and here the two are put together and the effects happen: reading the store, saving, testing the databases.
+
+mod draw;
+mod model;
+mod page;
+mod screens;
+mod terminal;
+
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use signal_hook::consts::{SIGCONT, SIGTSTP};
+
+use super::super::database::{Tested, test_all};
+use super::change::who;
+use super::{Installation, complain, say};
+use crate::settings::{self, Access, Change, Loaded, SettingsError, StoreError, Survey};
+use model::{Committed, Effect, Model};
+use screens::TestLine;
+use terminal::{Notice, Screen};
+
+pub(super) fn edit(installation: &Installation) -> Result<ExitCode> {
+    terminal::check()?;
+    let sources = Rc::new(installation.open(Access::Existing, false)?);
+    let stored = sources.stored()?;
+    let look = {
+        let sources = Rc::clone(&sources);
+        Box::new(move |stored: &[(String, String)]| sources.survey(stored))
+    };
+    let mut model = Model::new(settings::registry(), stored, look);
+    let end = run(&mut model, installation);
+    // The screen is the shell's again.
+    match end {
+        Ok(End::Quit) => {
+            let saved = match model.saved {
+                0 => "nothing was changed".to_owned(),
+                count => format!("{} saved", model::changes(count)),
+            };
+            say(format_args!("{saved}; `filamentbox config list` shows every setting"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(End::Signal(signal)) => {
+            let count = model.values.count();
+            complain(format_args!("ended by a signal; {} not saved", model::changes(count)));
+            // Ends as whoever sent it expects.
+            signal_hook::low_level::emulate_default_handler(signal).context("ended by a signal")?;
+            Ok(ExitCode::FAILURE)
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+enum End {
+    Quit,
+    Signal(i32),
+}
+
+fn run(model: &mut Model, installation: &Installation) -> Result<End> {
+    let (sender, notices) = terminal::listen()?;
+    let mut screen = Screen::take()?;
+    loop {
+        screen.show(&model.page())?;
+        let effect = match notices.recv().context("nobody listens to the keys any more")? {
+            Notice::Press(press) => model.update(&press),
+            Notice::Redraw => Effect::None,
+            Notice::Tested(number, lines) => {
+                model.tested(number, lines);
+                Effect::None
+            }
+            Notice::Signal(SIGTSTP) => Effect::Suspend,
+            Notice::Signal(SIGCONT) => {
+                screen.resume()?;
+                Effect::None
+            }
+            Notice::Signal(signal) => return Ok(End::Signal(signal)),
+            Notice::Gone => anyhow::bail!("the terminal is gone"),
+        };
+        match effect {
+            Effect::None => {}
+            Effect::Test(number, loaded) => test(number, *loaded, installation.places.data_dir.clone(), sender.clone()),
+            Effect::Commit(changes) => {
+                let committed = commit(&changes, model.values.stored_all(), installation);
+                model.committed(committed);
+            }
+            Effect::Suspend => screen.suspend()?,
+            Effect::Redraw => screen.forget()?,
+            Effect::Quit => return Ok(End::Quit),
+        }
+    }
+}
+
+/// Asks the databases, on a thread of its own: the person may not want to wait.
+fn test(number: u32, loaded: Loaded, data_dir: std::path::PathBuf, to: Sender<Notice>) {
+    thread::spawn(move || {
+        let line = |tested: &Tested| TestLine { name: tested.name, is_good: tested.is_good(), text: tested.line() };
+        let lines = test_all(&loaded.settings, &loaded.config, &data_dir)
+            .map(|tested| tested.iter().map(line).collect())
+            .map_err(|problem| format!("{problem:#}"));
+        // When nobody waits any more, the editor has ended.
+        let _ended = to.send(Notice::Tested(number, lines));
+    });
+}
+
+/// Saves, if the store still holds what was read.
+fn commit(changes: &[Change], expected: &[(String, String)], installation: &Installation) -> Committed {
+    let saved = installation.open(Access::Create, false).and_then(|mut sources| {
+        let changed = sources.mend_from(expected, changes, &who("config edit"));
+        Ok((changed, sources.stored()?))
+    });
+    match saved {
+        Ok((Ok(after), stored)) => Committed::Saved { stored, daemon: effect(&after, installation).to_owned() },
+        Ok((Err(SettingsError::Store(StoreError::ChangedMeanwhile)), stored)) => Committed::ChangedMeanwhile { stored },
+        Ok((Err(SettingsError::Refused(problems)), _)) => {
+            Committed::Failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        }
+        Ok((Err(problem), _)) => Committed::Failed(problem.to_string()),
+        Err(problem) => Committed::Failed(format!("{problem:#}")),
+    }
+}
+
+/// When the changes take effect.
+fn effect(after: &Survey, installation: &Installation) -> &'static str {
+    if !after.problems.is_empty() {
+        "Something else is still to be mended: no daemon starts like this."
+    } else if installation.is_running() {
+        "The running daemon takes it within 2 s."
+    } else {
+        "No daemon is running; the next start takes it."
+    }
+}
