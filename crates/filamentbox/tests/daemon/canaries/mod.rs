@@ -31,7 +31,7 @@ const COMMANDS: &[&[&str]] = &[
     &["config", "describe"],
     &["config", "export"],
     &["config", "audit"],
-    &["config", "key"],
+    &["config", "key", "show-location"],
     &["status"],
     &["status", "--json"],
     &["outbox"],
@@ -58,7 +58,9 @@ const PATHS: &[&str] = &[
     "/api/database/deadletters",
     "/api/events",
     "/api/history/export",
-    "/api/config",
+    "/api/config/section/database",
+    "/api/config/section/alerts",
+    "/api/config/database.influxdb_v1.password",
     "/metrics",
     "/healthz",
 ];
@@ -144,8 +146,10 @@ impl Scene {
         let (http, sql, alert) = (&self.http, &self.sql, self.daemon.folder().join("alert"));
         wait_until("refusals", || http.requests() >= 60 && sql.requests() >= 3 && alert.exists());
         self.search_processes();
-        self.ask_everything();
+        let changed = self.canaries.plant_awkward("a change beside the daemon");
+        self.run(&["config", "set", "database.influxdb_v1.password", &changed]);
         self.daemon.signal("-HUP");
+        self.ask_everything();
         for signal in ["-ABRT", "-SEGV", "-TERM"] {
             if signal != "-ABRT" {
                 self.daemon.start();
