@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use filamentbox::alerts::Alerts;
 use filamentbox::journal;
 use filamentbox::runtime::clock::{Clocks, wall};
 use filamentbox::sinks::Labels;
@@ -20,41 +21,122 @@ use filamentbox_core::time::UnixTime;
 use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
 use serde_json::Value;
 
-use super::support::{Daemon, InfluxServer, PASSWORD, Server, USERNAME, VictoriaServer, basic_header};
+use super::support::{Daemon, InfluxServer, PASSWORD, Server, USERNAME, VictoriaServer, basic_header, http};
 use super::{field, memory, usage};
 
 /// A week at one sample a second.
 const WEEK: u64 = 604_800;
 /// Points in one request, as the daemon's default is.
 const BATCH: usize = 5000;
+/// From one look at the server's figures to the next.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-pub(super) fn report() {
-    let influx = "/write?db=filamentbox&precision=ms";
-    for _ in 0..3 {
-        compare("influxdb_v1", influx, InfluxServer::start);
-        compare("victoriametrics", "/write?precision=ms", VictoriaServer::start);
-    }
-    println!("ten weeks instead of one:");
-    let Some(server) = VictoriaServer::start() else { return };
-    replay("victoriametrics", &server, 10 * WEEK);
+/// A kind of server, as the generator and the measurement see it.
+struct Backend<S> {
+    name: &'static str,
+    start: fn() -> Option<S>,
+    /// Where the generator writes.
+    write: &'static str,
+    /// Where the server says how much it has stored, ...
+    figures: &'static str,
+    /// ... behind this word.
+    stored: &'static str,
 }
 
-/// The generator and the daemon in turn, each with a fresh server.
-fn compare<S: Server>(name: &str, path: &str, start: fn() -> Option<S>) {
-    let Some(server) = start() else { return };
-    let bare = generate(&server.url(), path);
-    drop(server);
-    let Some(server) = start() else { return };
-    let ours = replay(name, &server, WEEK);
-    println!("  bare generator {bare:.0} points/s, ratio {:.2}", ours / bare);
+pub(super) fn report() {
+    let influx = Backend {
+        name: "influxdb_v1",
+        start: InfluxServer::start,
+        write: "/write?db=filamentbox&precision=ms",
+        figures: "/debug/vars",
+        stored: "\"pointsWrittenOK\":",
+    };
+    let victoria = Backend {
+        name: "victoriametrics",
+        start: VictoriaServer::start,
+        write: "/write?precision=ms",
+        figures: "/metrics",
+        stored: "vm_rows_inserted_total{type=\"influx\"} ",
+    };
+    for _ in 0..3 {
+        influx.compare(WEEK);
+        victoria.compare(WEEK);
+    }
+    println!("ten weeks instead of one:");
+    victoria.compare(10 * WEEK);
+}
+
+impl<S: Server> Backend<S> {
+    /// The generator and the daemon in turn, each with a fresh server.
+    fn compare(&self, count: u64) {
+        let Some(server) = (self.start)() else { return };
+        let bare = generate(&server.url(), self.write, count);
+        // In the server's unit: VictoriaMetrics counts each field.
+        let stored = self.stored(&server);
+        drop(server);
+        let Some(server) = (self.start)() else { return };
+        let ours = self.replay(&server, count, stored);
+        println!("  bare generator {bare:.0} points/s, ratio {:.2}", ours / bare);
+    }
+
+    /// The server's own count of what it has stored.
+    fn stored(&self, server: &S) -> u64 {
+        let address = server.url().trim_start_matches("http://").parse().expect("an address");
+        let (status, text) = http(address, "GET", self.figures, Some((USERNAME, PASSWORD))).expect("it answers");
+        assert_eq!(status, 200, "{text}");
+        let figure = text.split_once(self.stored).map_or("0", |(_, rest)| rest);
+        let digits: String = figure.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a number")
+    }
+
+    /// The daemon with a journal of `count` samples that the server does not have, `stored` in the server's unit. Returns points a second,
+    /// from the first request that the server has stored to the last.
+    fn replay(&self, server: &S, count: u64, stored: u64) -> f64 {
+        let mut daemon = Daemon::new();
+        for (key, value) in server.settings() {
+            daemon.set(&key, &value);
+        }
+        fill(&daemon.folder().join("journal.db"), self.name, count);
+        daemon.set("data_collection.read_interval", "5");
+        let begun = Instant::now();
+        daemon.start();
+        let steady = memory(daemon.pid(), "Rss:");
+        let mut first = None;
+        let last = loop {
+            let now = (Instant::now(), self.stored(server));
+            if now.1 > 0 {
+                first.get_or_insert(now);
+            }
+            if now.1 >= stored {
+                break now;
+            }
+            sleep(LOOK_INTERVAL);
+        };
+        let first = first.expect("it delivers");
+        let part = (last.1 - first.1) as f64 / stored as f64;
+        let rate = part * count as f64 / (last.0 - first.0).as_secs_f64();
+        let cpu = usage(daemon.pid()).cpu_ns as f64 / 1000.0 / count as f64;
+        while waiting(&daemon.folder().join("filamentbox.sock"), self.name) >= 1000 {
+            sleep(LOOK_INTERVAL);
+        }
+        let peak = field(Path::new(&format!("/proc/{}/status", daemon.pid())), "VmHWM:");
+        println!(
+            "backlog of {count} to {}: {rate:.0} points/s, the first stored {:.2} s after the start, all settled {:.2} s after the last, \
+             {cpu:.2} us CPU a point, peak {peak} kB (at its start {steady} kB)",
+            self.name,
+            (first.0 - begun).as_secs_f64(),
+            last.0.elapsed().as_secs_f64(),
+        );
+        rate
+    }
 }
 
 /// The most that one connection gets into the server: requests encoded beforehand, one after the other.
-fn generate(url: &str, path: &str) -> f64 {
+fn generate(url: &str, path: &str, count: u64) -> f64 {
     let labels = Labels { measurement: "environment".to_owned(), tags: Vec::new(), tag_box: false };
     let encoder = Encoder::new("X", &labels, Backslash::Literal).expect("allowed");
-    let start_ms = start_ms(WEEK);
-    let points: Vec<Point> = (0..WEEK).map(|index| point(start_ms, index)).collect();
+    let start_ms = start_ms(count);
+    let points: Vec<Point> = (0..count).map(|index| point(start_ms, index)).collect();
     let address = url.trim_start_matches("http://");
     let bodies: Vec<Vec<u8>> = points
         .chunks(BATCH)
@@ -82,45 +164,8 @@ fn generate(url: &str, path: &str) -> f64 {
     points.len() as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// The daemon with a journal of `count` samples that the server does not have. Returns points a second, from the first to the last
-/// accepted request.
-fn replay(name: &str, server: &impl Server, count: u64) -> f64 {
-    let mut daemon = Daemon::new();
-    for (key, value) in server.settings() {
-        daemon.set(&key, &value);
-    }
-    fill(&daemon.folder().join("journal.db"), name, count);
-    daemon.set("data_collection.read_interval", "5");
-    let begun = Instant::now();
-    daemon.start();
-    let steady = memory(daemon.pid(), "Rss:");
-    let socket = daemon.folder().join("filamentbox.sock");
-    let (mut first, mut last) = (None, (begun, count));
-    loop {
-        let left = backlog(&socket, name);
-        let now = Instant::now();
-        if left < last.1 {
-            last = (now, left);
-            first.get_or_insert(last);
-        }
-        if left < 1000 {
-            break;
-        }
-        sleep(Duration::from_millis(10));
-    }
-    let first = first.expect("it delivers");
-    let rate = (first.1 - last.1) as f64 / (last.0 - first.0).as_secs_f64();
-    let peak = field(Path::new(&format!("/proc/{}/status", daemon.pid())), "VmHWM:");
-    let cpu = usage(daemon.pid()).cpu_ns as f64 / 1000.0 / count as f64;
-    println!(
-        "backlog of {count} to {name}: {rate:.0} points/s, first request after {:.2} s, {cpu:.2} us CPU a point, peak {peak} kB (at its start {steady} kB)",
-        (first.0 - begun).as_secs_f64(),
-    );
-    rate
-}
-
-/// What waits, asked directly: a process a look would cost more than the daemon's own work.
-fn backlog(socket: &Path, name: &str) -> u64 {
+/// What is not settled, asked directly: a process a look would cost more than the daemon's own work.
+fn waiting(socket: &Path, name: &str) -> u64 {
     let mut stream = UnixStream::connect(socket).expect("the daemon listens");
     stream.write_all(b"GET /api/database HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("asked");
     let mut answer = String::new();
@@ -128,7 +173,7 @@ fn backlog(socket: &Path, name: &str) -> u64 {
     let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON");
     let sinks = body["sinks"].as_array().expect("backends");
     let sink = sinks.iter().find(|sink| sink["type"] == name).expect("the backend");
-    sink["backlog_points"].as_u64().expect("a number")
+    sink["totals"]["waiting"].as_u64().expect("a number")
 }
 
 fn start_ms(count: u64) -> i64 {
@@ -169,6 +214,7 @@ fn fill(path: &Path, sink: &str, count: u64) {
         sinks: vec![sink.to_owned()],
         batch_size: BATCH as u64,
         clocks: clocks.clone(),
+        alerts: Alerts::default(),
     };
     let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
     let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));

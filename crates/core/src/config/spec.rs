@@ -77,10 +77,10 @@ pub struct KeySpec {
     pub doc: &'static str,
     /// Whether it does it already.
     pub standing: Standing,
-    /// Whether its part of the program (a chosen backend) does not work while it is empty.
-    pub required: bool,
     /// A changed value waits for the daemon's next start; every other key's is applied by a running daemon.
     pub at_start: bool,
+    /// Whether its part of the program (a chosen backend) does not work while it is empty.
+    pub required: bool,
 }
 
 /// Longest name in a family, and longest secret, in bytes.

@@ -156,7 +156,7 @@ impl Beliefs {
 
     fn warm(&mut self, seen: Seen, target_c: f64) {
         let Some(owes) = self.owes.as_mut().filter(|_| self.line.0) else { return };
-        owes.lowest_c = owes.lowest_c.min(seen.temperature_c);
+        owes.lowest_c = owes.lowest_c.min(middle(self.recent_c));
         if target_c - owes.lowest_c > 3.0 {
             owes.heated += seen.taken_at.since(owes.counted_to);
         }
@@ -179,7 +179,7 @@ impl Beliefs {
             return;
         }
         if lasted >= self.limits.heating_rise_time + 2 * UNTOLD {
-            let lowest_c = self.recent_c.into_iter().fold(f64::INFINITY, f64::min);
+            let lowest_c = middle(self.recent_c);
             self.owes = Some(Owes { lowest_c, heated: Duration::ZERO, counted_to: now });
         } else if let Some(owes) = &mut self.owes {
             owes.counted_to = now;
@@ -212,6 +212,11 @@ impl Beliefs {
     pub(crate) fn reset(&mut self) {
         (self.same, self.owes, self.failed) = (None, None, 0);
     }
+}
+
+/// Of three: one that stands alone is an outlier, or the last digit of a coarse sensor.
+fn middle([a, b, c]: [f64; 3]) -> f64 {
+    a.min(b).max(a.max(b).min(c))
 }
 
 fn follows(before: Seen, next: Seen) -> bool {

@@ -74,6 +74,37 @@ fn hazard_20_override_repeated_does_not_add_up() {
 }
 
 #[test]
+fn hazard_20_override_forgotten_ends_by_a_limit_that_was_lowered_meanwhile() {
+    let mut world = in_a_warm_room();
+    world.command(HEATER, Wish::On { hold: None }).expect("accepted");
+    let asked_at = world.now;
+    world.run(seconds(100));
+    let mut config = world.original.clone();
+    config.safety.override_max = seconds(300);
+    world.configure(config);
+    world.run(seconds(100));
+    world.configure(world.original.clone());
+    world.run(seconds(3600));
+    assert_eq!(world.last_heat().since(asked_at), seconds(300), "and a higher limit does not lengthen it");
+}
+
+#[test]
+fn hazard_11_a_lower_on_time_makes_the_heater_rest_at_once() {
+    let mut world = in_a_warm_room();
+    world.command(HEATER, Wish::On { hold: None }).expect("accepted");
+    world.run(seconds(700));
+    assert!(world.heats());
+    let mut config = world.original.clone();
+    config.safety.max_on_time = seconds(600);
+    world.configure(config);
+    let changed_at = world.now;
+    assert!(!world.heats());
+    world.configure(world.original.clone());
+    world.run(seconds(599));
+    assert_eq!(world.last_heat(), changed_at, "the rest is made, whatever the limit is then");
+}
+
+#[test]
 fn off_by_hand_holds_until_auto() {
     let mut world = heating(Setup::default());
     world.command(HEATER, Wish::Off { hold: None }).expect("accepted");

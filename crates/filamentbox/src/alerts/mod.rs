@@ -2,7 +2,7 @@
 //!
 //! Whoever finds out calls [`Alerts::raise`], which never waits. A thread of its own runs the hooks, one at a time and [`LIMIT`] long
 //! each, so that nothing else is ever held up. A hook that fails is said in the log, and not tried again.
-//! When to raise is not decided here: `filamentbox_core::delivery` does, for backends.
+//! When to raise is not decided here: `filamentbox_core::delivery` does, for backends, and `journal::disk`.
 
 mod command;
 mod webhook;
@@ -21,7 +21,7 @@ use self::webhook::Webhook;
 
 /// A hook that takes longer is ended.
 pub const LIMIT: Duration = Duration::from_secs(30);
-/// So many alerts wait for the hooks at most: two for each backend there is. Further ones are dropped, and that is said.
+/// So many alerts wait for the hooks at most: two for each backend there is, and for the journal. Further ones are dropped, and that is said.
 const QUEUE: usize = 16;
 
 const COMMAND: &str = "alerts.command";
@@ -34,7 +34,8 @@ pub const KEYS: &[KeySpec] = &[
         Kind::Text { max_bytes: 4096 },
         "",
         "",
-        "A program with its arguments that is run when a backend has failed retry.alert_threshold times, and when it works again. \
+        "A program with its arguments that is run when a backend has failed retry.alert_threshold times or the journal's disk fails, and \
+         when it works again. \
          The alert comes as JSON on its standard input and as FILAMENTBOX_ALERT_EVENT, _BACKEND, _REASON and so on. No shell is \
          used; quotes work as in one.",
     ),
@@ -55,7 +56,7 @@ pub enum AlertEvent {
     BackendFailing,
     /// It takes points again.
     BackendRecovered,
-    /// The journal cannot write to its disk, or has lost samples.
+    /// The journal cannot use its disk.
     JournalFailing,
     /// It writes again.
     JournalRecovered,

@@ -225,12 +225,16 @@ pub struct ExportSettingsArgs {
 /// `config import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The files
+    /// TOML (- for stdin); or of the Python original: config.yaml, .env, filamentbox_config.db, unsent_batches.db, or the
+    /// folder with them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Only say what would change
     #[arg(long)]
     pub dry_run: bool,
+    /// Import the rest where a setting is refused, instead of nothing
+    #[arg(long)]
+    pub skip_refused: bool,
 }
 
 /// `config describe`

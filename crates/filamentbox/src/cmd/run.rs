@@ -6,9 +6,21 @@ use anyhow::{Context as _, Result};
 use tracing::{error, warn};
 
 use crate::cli::RunArgs;
-use crate::runtime::folder::DataFolder;
+use crate::runtime::folder::{DataFolder, is_no_room, try_to_write};
 use crate::settings::{self, Access, Places, SettingsError, Sources};
 use crate::{logging, privacy, runtime};
+
+/// On a disk that cannot be written the daemon works without a store, if there was none: with defaults and environment.
+fn access(places: &Places) -> Access {
+    match try_to_write(places.store_dir()) {
+        Err(why) if is_no_room(&why) && !places.store.exists() => {
+            let folder = places.store_dir().display();
+            warn!("no store for settings can be made in {folder}: {why}; defaults and environment hold");
+            Access::Existing
+        }
+        _ => Access::Create,
+    }
+}
 
 pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
     // First of all: there must be no other thread yet.
@@ -25,7 +37,8 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
     let data_dir = places.data_dir.clone();
     // The store's folder is the data folder as a rule; the daemon makes it, and the store in it.
     let prepared = DataFolder::make(places.store_dir()).map_err(anyhow::Error::from);
-    let sources = prepared.and_then(|()| Ok(Sources::open(places, Access::Create, args.simulate, variables)?));
+    let access = access(&places);
+    let sources = prepared.and_then(|()| Ok(Sources::open(places, access, args.simulate, variables)?));
     let sources = match sources {
         Ok(sources) => sources,
         Err(problem) => {

@@ -9,6 +9,7 @@ use filamentbox_core::event::Severity;
 use filamentbox_core::time::Monotonic;
 
 use super::store::{Commit, Found, Store, carry_over, is_corrupt, is_full};
+use crate::alerts::AlertEvent;
 
 /// Delay after the first failure; it doubles.
 const BACK_OFF_BASE: Duration = Duration::from_secs(1);
@@ -24,14 +25,43 @@ pub(super) struct Disk {
     store: Option<Store>,
     trouble: Option<Trouble>,
     /// What a person should know, to be collected.
-    news: Vec<(Severity, String)>,
+    news: Vec<News>,
     /// A new file took the place of the old one, and may not hold all that it held.
     replaced: bool,
+}
+
+/// What a person should know.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) severity: Severity,
+    pub(super) text: String,
+    /// It begins or ends an episode of trouble.
+    pub(super) turn: Option<Turn>,
+}
+
+/// Once an episode each, and in turn.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) event: AlertEvent,
+    /// Failures so far.
+    pub(super) failures: u32,
+    /// What the disk said last.
+    pub(super) reason: String,
+    /// When the first failure was.
+    pub(super) since: Monotonic,
+}
+
+impl News {
+    fn error(text: String) -> Self {
+        Self { severity: Severity::Error, text, turn: None }
+    }
 }
 
 #[derive(Debug)]
 struct Trouble {
     text: String,
+    failures: u32,
+    since: Monotonic,
     back_off: Duration,
     retry_at: Monotonic,
     /// The file may be damaged: check it when it is opened again.
@@ -66,7 +96,7 @@ impl Disk {
     }
 
     /// What happened since the last call.
-    pub(super) fn take_news(&mut self) -> Vec<(Severity, String)> {
+    pub(super) fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }
 
@@ -96,9 +126,11 @@ impl Disk {
     pub(super) fn commit(&mut self, now: Monotonic, commit: &Commit<'_>) -> bool {
         self.look_for_file(now);
         let done = self.with(now, |store| store.commit(commit)).is_some();
-        if done && self.trouble.take().is_some() {
+        if done && let Some(Trouble { text: reason, failures, since, .. }) = self.trouble.take() {
             tracing::info!(path = %self.path.display(), "the journal is written again");
-            self.news.push((Severity::Info, "the journal is written to disk again".to_owned()));
+            let text = "the journal is written to disk again".to_owned();
+            let turn = Some(Turn { event: AlertEvent::JournalRecovered, failures, reason, since });
+            self.news.push(News { severity: Severity::Info, text, turn });
         }
         done
     }
@@ -134,7 +166,7 @@ impl Disk {
         match carry_over(old, self.id) {
             Ok(text) => {
                 tracing::error!(path = %self.path.display(), "{text}");
-                self.news.push((Severity::Error, text));
+                self.news.push(News::error(text));
             }
             Err(error) => self.fail(now, format!("its file was removed or replaced; {error}"), false),
         }
@@ -158,7 +190,7 @@ impl Disk {
                 if let Some(salvaged) = salvaged {
                     let text = salvaged.describe();
                     tracing::error!(path = %self.path.display(), "{text}");
-                    self.news.push((Severity::Error, text));
+                    self.news.push(News::error(text));
                 }
             }
             Err(error) => self.fail(now, error.to_string(), suspect),
@@ -169,11 +201,14 @@ impl Disk {
         let last = self.trouble.take();
         if last.is_none() {
             tracing::error!(path = %self.path.display(), error = %text, "the journal's disk fails; samples are held in memory");
-            self.news.push((Severity::Error, format!("the journal's disk fails: {text}; samples are held in memory")));
+            let turn = Some(Turn { event: AlertEvent::JournalFailing, failures: 1, reason: text.clone(), since: now });
+            let text = format!("the journal's disk fails: {text}; samples are held in memory");
+            self.news.push(News { severity: Severity::Error, text, turn });
         }
+        let (failures, since) = last.as_ref().map_or((1, now), |last| (last.failures.saturating_add(1), last.since));
         let suspect = suspect || last.as_ref().is_some_and(|last| last.suspect);
         let back_off = last.map_or(BACK_OFF_BASE, |last| (last.back_off * 2).min(BACK_OFF_MAX));
-        self.trouble = Some(Trouble { text, back_off, retry_at: now + back_off, suspect });
+        self.trouble = Some(Trouble { text, failures, since, back_off, retry_at: now + back_off, suspect });
     }
 
     /// Closes the file for good.

@@ -3,15 +3,18 @@
 //! A sample goes into a channel that nobody listens to; the journal's thread empties it when it wakes up for another reason, or when
 //! [`Shared::wake_at`] is reached. A wake-up for every sample would cost more than the rest of the journal.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::sample::Sample;
 
 use super::crash::SampleLog;
+use super::handle::Notifies;
 use super::requests::Request;
+use super::worker::Worker;
+use super::{Handle, Options};
 
 /// What goes through the channel.
 #[derive(Debug)]
@@ -33,17 +36,20 @@ pub(super) struct Shared {
     pub(super) queued: AtomicUsize,
     /// Samples lost because the channel was full.
     pub(super) dropped: AtomicU64,
+    /// Set once the numbers are right: while the file cannot be opened they count from 0.
+    crash_log: OnceLock<SampleLog>,
     queue_max: AtomicUsize,
 }
 
 impl Shared {
-    pub(super) fn new(next: u64, queue_max: usize) -> Self {
+    fn new(queue_max: usize) -> Self {
         Self {
-            next: AtomicU64::new(next),
-            wake_at: AtomicU64::new(next),
+            next: AtomicU64::new(0),
+            wake_at: AtomicU64::new(0),
             waking: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            crash_log: OnceLock::new(),
             queue_max: AtomicUsize::new(queue_max.max(1)),
         }
     }
@@ -97,11 +103,51 @@ impl Gate {
     }
 }
 
+/// Both ends of the way into the journal, before its thread has the one.
+#[derive(Debug)]
+pub(super) struct Way {
+    gate: Gate,
+    pub(super) shared: Arc<Shared>,
+    pub(super) notifies: Notifies,
+    /// `None` once connected, as are the requests.
+    pub(super) items: Option<Receiver<Item>>,
+    pub(super) requests: Option<Receiver<Request>>,
+}
+
+impl Way {
+    pub(super) fn new(options: &Options) -> Self {
+        let shared = Arc::new(Shared::new(options.queue_max_size));
+        let (item_sender, items) = channel();
+        let (request_sender, requests) = channel();
+        let gate = Gate { shared: shared.clone(), items: item_sender, requests: request_sender };
+        Self { gate, shared, notifies: Notifies::default(), items: Some(items), requests: Some(requests) }
+    }
+
+    /// The other ends.
+    pub(super) fn ends(&self) -> (Intake, Handle) {
+        let gate = self.gate.clone();
+        let intake = Intake { gate: gate.clone(), crash_log_failing: false };
+        (intake, Handle { gate, notifies: self.notifies.clone() })
+    }
+
+    /// From now on `worker` is at the journal's end. Its samples are all that came out of the channel so far, `taken`, and what it
+    /// opened.
+    pub(super) fn connect(&mut self, worker: &mut Worker, crash_log: Option<SampleLog>, taken: u64) {
+        (worker.items, worker.requests) = (self.items.take(), self.requests.take());
+        // Samples may be on their way just now: their numbers move with those of all others.
+        self.shared.next.fetch_add(worker.tail.end().wrapping_sub(taken), Ordering::SeqCst);
+        self.shared.wake_at.store(0, Ordering::SeqCst);
+        if let Some(log) = crash_log {
+            // It is set once.
+            let _ = self.shared.crash_log.set(log);
+        }
+    }
+}
+
 /// The control thread's side of the journal. Nothing here ever blocks.
 #[derive(Debug)]
 pub struct Intake {
     pub(super) gate: Gate,
-    pub(super) crash_log: Option<SampleLog>,
     /// Whether the last write to the crash log failed.
     pub(super) crash_log_failing: bool,
 }
@@ -114,15 +160,15 @@ impl Intake {
             shared.dropped.fetch_add(1, Ordering::SeqCst);
             return;
         }
-        // Only this thread counts here.
+        // Where there is a log, the numbers are right, and only this thread counts.
+        let log = shared.crash_log.get();
         let seq = shared.next.load(Ordering::SeqCst);
-        let logged = self.crash_log.as_ref().map(|log| log.write(seq, &sample));
+        let logged = log.map(|log| log.write(seq, &sample));
         if !self.gate.put(Item::Sample(sample)) {
             self.gate.shared.dropped.fetch_add(1, Ordering::SeqCst);
             return;
         }
-        let next = seq + 1;
-        self.gate.shared.next.store(next, Ordering::SeqCst);
+        let next = self.gate.shared.next.fetch_add(1, Ordering::SeqCst) + 1;
         if next >= self.gate.shared.wake_at.load(Ordering::SeqCst) {
             self.gate.wake();
         }

@@ -15,6 +15,7 @@
 //!
 //! Not here: the lock on the data folder, when a sink sends (`core::delivery`), and charts.
 
+mod adoption;
 mod clerk;
 mod codec;
 mod configure;
@@ -37,6 +38,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod unstamped;
+mod waiting;
 mod worker;
 
 /// Files on a RAM disk, for others too.
@@ -53,14 +55,17 @@ use filamentbox_core::config::Durability;
 use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::{Monotonic, UnixTime};
 
+use crate::alerts::Alerts;
 use crate::runtime::clock::Clocks;
 
+pub use adoption::{Adoption, Stuck};
 pub use configure::Settings;
 pub use file::{FileReport, newest, read_file};
 pub use handle::Handle;
 pub use intake::Intake;
 pub use recovery::{Recovery, open};
-pub use store::{Chosen, Letter};
+pub use store::{Chosen, Letter, are_adopted};
+pub use waiting::{Journal, Waiting};
 pub use worker::Worker;
 
 /// What a journal needs to know.
@@ -88,11 +93,19 @@ pub struct Options {
     pub batch_size: u64,
     /// The clocks.
     pub clocks: Arc<Clocks>,
+    /// Who is told when the disk fails, and when it works again.
+    pub alerts: Alerts,
 }
 
 impl Options {
     /// A journal in the file `path`.
-    pub fn new(path: PathBuf, crash_log_dir: Option<PathBuf>, settings: Settings, clocks: Arc<Clocks>) -> Self {
+    pub fn new(
+        path: PathBuf,
+        crash_log_dir: Option<PathBuf>,
+        settings: Settings,
+        clocks: Arc<Clocks>,
+        alerts: Alerts,
+    ) -> Self {
         let Settings { durability, queue_max_size, max_batches, retention, max_bytes, max_age, sinks, batch_size } =
             settings;
         Self {
@@ -107,7 +120,14 @@ impl Options {
             sinks,
             batch_size,
             clocks,
+            alerts,
         }
+    }
+
+    /// Goes by other settings from now on.
+    pub(super) fn set(&mut self, settings: Settings) {
+        let options = self.clone();
+        *self = Self::new(options.path, options.crash_log_dir, settings, options.clocks, options.alerts);
     }
 }
 

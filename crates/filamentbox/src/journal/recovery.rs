@@ -1,21 +1,21 @@
 //! Opening: what the last run left on disk and on tmpfs, put together again.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use filamentbox_core::config::Durability;
 use filamentbox_core::event::{Event, EventKind, Severity};
+use filamentbox_core::sample::Sample;
 use filamentbox_core::time::{Clock, UnixTime};
 
 use super::configure::rule;
 use super::crash::{CursorFile, Logged, Place, SampleLog};
 use super::disk::Disk;
-use super::handle::{Handle, Notifies};
-use super::intake::{Gate, Intake, Shared};
+use super::handle::Handle;
+use super::intake::{Intake, Way};
 use super::ledger::{Cursor, Ledger};
 use super::limits::{Episode, Limits, Reference, Room, Tidying};
 use super::stamps::Stamps;
@@ -90,11 +90,35 @@ impl Recovery {
     }
 }
 
+/// Samples from before the file could be opened.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) samples: VecDeque<Sample>,
+    /// So many before them had to go.
+    pub(super) evicted: u64,
+}
+
 /// Opens the journal.
 ///
 /// # Errors
 /// The file cannot be used. A damaged file can: it is replaced, and what is whole in it is kept.
 pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), OpenError> {
+    let mut way = Way::new(&options);
+    let (mut worker, crash_log, recovery) = assemble(&options, &way, &Held::default())?;
+    way.connect(&mut worker, crash_log, 0);
+    let (intake, handle) = way.ends();
+    Ok((intake, handle, worker, recovery))
+}
+
+/// Puts the worker together that goes on where the last run ended, with `held` behind that. It is not connected yet.
+///
+/// # Errors
+/// As for [`open`]. Nothing is changed then, but for a damaged file.
+pub(super) fn assemble(
+    options: &Options,
+    way: &Way,
+    held: &Held,
+) -> Result<(Worker, Option<SampleLog>, Recovery), OpenError> {
     let (mut store, found) = Store::open(&options.path, random(), false)?;
     let unreadable =
         |error: rusqlite::Error| OpenError::Unavailable { path: options.path.clone(), reason: error.to_string() };
@@ -121,16 +145,22 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
             None
         }
     };
-    let tail = last.tail(place.as_ref(), &clock, options.clocks.boot(), &mut store, &mut recovery);
+    let mut tail = last.tail(place.as_ref(), &clock, options.clocks.boot(), &mut store, &mut recovery);
     let unstamped = store.unstamped(options.clocks.boot()).map_err(unreadable)?;
     let mut ledger = Ledger::new(last.cursors(place.as_ref(), &tail, &options.sinks));
-    // A crash between a change of the file and that of the crash log, a sink that was not configured for a while, a damaged file.
-    if recovery.lost > 0 || ledger.cursors().any(|cursor| cursor.revision != store.revision()) {
+    // A crash between a change of the file and that of the crash log, a sink that was not configured for a while, a damaged file; or the
+    // crash log still has what was thinned, or damaged, at the very end of the file.
+    if recovery.lost > 0
+        || tail.first() < last.next
+        || ledger.cursors().any(|cursor| cursor.revision != store.revision())
+    {
         let range = ledger.slowest().unwrap_or(u64::MAX)..tail.first();
         ledger.recount(tail.first(), &store.present(&range).map_err(unreadable)?, store.revision());
     }
+    held.samples.iter().for_each(|sample| tail.push(sample.clone()));
+    ledger.lose_unnumbered(held.evicted);
     let (crash, crash_log) =
-        match place.map(|place| create_crash_log(place, last.id, &options, &tail, &ledger)).transpose() {
+        match place.map(|place| create_crash_log(place, last.id, options, &tail, &ledger)).transpose() {
             Ok(Some((place, cursors, samples))) => (Some((place, cursors)), Some(samples)),
             Ok(None) => (None, None),
             Err(problem) => {
@@ -139,11 +169,6 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
             }
         };
     let queue_max = options.queue_max_size.max(1);
-    let shared = Arc::new(Shared::new(tail.end(), queue_max));
-    let (item_sender, items) = channel();
-    let (request_sender, requests) = channel();
-    let gate = Gate { shared: shared.clone(), items: item_sender, requests: request_sender };
-    let notifies = Notifies::default();
     let crash_slots = crash_log.as_ref().map(SampleLog::slots);
     let sends_again = store.sinks_to_send_again().map_err(unreadable)?.into_iter().collect();
     let worker = Worker {
@@ -155,13 +180,14 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
             max_age: options.max_age,
         },
         batch_size: options.batch_size.max(1),
-        clocks: options.clocks,
-        shared,
-        notifies: notifies.clone(),
-        items: Some(items),
-        requests: Some(requests),
+        clocks: options.clocks.clone(),
+        alerts: options.alerts.clone(),
+        shared: way.shared.clone(),
+        notifies: way.notifies.clone(),
+        items: None,
+        requests: None,
         next_event: store.last_event() + 1,
-        disk: Disk::new(options.path, last.id, store),
+        disk: Disk::new(options.path.clone(), last.id, store),
         tail,
         ledger,
         retired: Vec::new(),
@@ -176,7 +202,7 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
         drained_at: clock.now,
         committed_at: clock.now,
         dropped_seen: 0,
-        evicted: 0,
+        evicted: held.evicted,
         losing: Episode::default(),
         thinning_told: None,
         recount: false,
@@ -190,8 +216,7 @@ pub fn open(options: Options) -> Result<(Intake, Handle, Worker, Recovery), Open
         newest_taken: None,
         running: false,
     };
-    let intake = Intake { gate: gate.clone(), crash_log, crash_log_failing: false };
-    Ok((intake, Handle { gate, notifies }, worker, recovery))
+    Ok((worker, crash_log, recovery))
 }
 
 fn random() -> u64 {

@@ -163,6 +163,13 @@ impl Tail {
         }
     }
 
+    /// The numbers before `seq` were given to what is on disk already. Nothing is open.
+    pub(super) fn skip_to(&mut self, seq: u64) {
+        debug_assert!(self.samples.is_empty() && seq >= self.first, "numbers are given once");
+        self.first = seq;
+        self.given = self.given.max(seq);
+    }
+
     fn index(&self, seq: u64) -> Option<usize> {
         usize::try_from(seq.checked_sub(self.first)?).ok()
     }

@@ -12,7 +12,7 @@ use filamentbox_core::time::{Clock, Monotonic};
 
 use super::codec::POINTS_MAX;
 use super::crash::{CursorFile, Place};
-use super::disk::Disk;
+use super::disk::{Disk, News, Turn};
 use super::handle::Notifies;
 use super::intake::{Item, Shared};
 use super::ledger::{Cursor, Ledger};
@@ -21,10 +21,11 @@ use super::requests::Request;
 use super::seal::{Open, Rule};
 use super::store::{Commit, NewLetter, PendingEvent, Position, Sealed, Unstamped};
 use super::tail::Tail;
+use crate::alerts::{Alert, Alerts};
 use crate::runtime::clock::Clocks;
 
 /// Events in memory at most, while the disk fails; then the oldest go.
-const EVENTS_PENDING_MAX: usize = 1_000;
+pub(super) const EVENTS_PENDING_MAX: usize = 1_000;
 /// Cursors that have moved far are on disk after this time.
 const CURSOR_PATIENCE: Duration = Duration::from_secs(60);
 /// "Far": so many sealed samples would be sent again after a power cut. A commit for fewer is not worth its wear. After a crash of
@@ -39,6 +40,7 @@ pub struct Worker {
     pub(super) limits: Limits,
     pub(super) batch_size: u64,
     pub(super) clocks: Arc<Clocks>,
+    pub(super) alerts: Alerts,
     pub(super) shared: Arc<Shared>,
     pub(super) notifies: Notifies,
     /// `None` once stopped, as are the requests.
@@ -176,6 +178,11 @@ impl Worker {
         self.report_news();
     }
 
+    /// The next turn commits, whatever the rule says.
+    pub(super) fn commit_soon(&mut self) {
+        self.urgent = true;
+    }
+
     /// When to commit next.
     fn due(&self, now: Monotonic) -> Option<Monotonic> {
         if let Some(retry_at) = self.disk.retry_at() {
@@ -249,6 +256,7 @@ impl Worker {
             events: &self.events,
             letters: &self.letters,
             forget_letters: &self.forgotten,
+            adopted: &[],
             next: self.tail.end(),
             now: clock.wall,
             clean,
@@ -353,9 +361,26 @@ impl Worker {
 
     fn report_news(&mut self) {
         self.recount |= self.disk.take_replaced();
-        for (severity, text) in self.disk.take_news() {
+        for News { severity, text, turn } in self.disk.take_news() {
             self.record(severity, text);
+            if let Some(turn) = turn {
+                self.alert(turn);
+            }
         }
+    }
+
+    /// Tells the hooks.
+    fn alert(&self, turn: Turn) {
+        let (clock, end) = (self.clocks.read(), self.tail.end());
+        self.alerts.raise(Alert {
+            event: turn.event,
+            backend: None,
+            failures: turn.failures,
+            reason: turn.reason,
+            backlog_points: self.ledger.cursors().map(|cursor| cursor.waiting(end)).max().unwrap_or(0),
+            since: clock.wall_at(turn.since),
+            timestamp: clock.wall,
+        });
     }
 
     /// One event an episode, one line in the log.
@@ -374,11 +399,16 @@ impl Worker {
 
     fn record_event(&mut self, mut event: Event, clock: Clock) {
         event.at = event.at.or(clock.wall);
+        self.take_event(event, clock.now);
+    }
+
+    /// Takes an event that came at the moment `received`.
+    pub(super) fn take_event(&mut self, event: Event, received: Monotonic) {
         self.urgent |= event.severity == Severity::Error;
         if self.events.len() >= EVENTS_PENDING_MAX {
             self.events.remove(0);
         }
-        self.events.push(PendingEvent { id: self.next_event, event, received: clock.now });
+        self.events.push(PendingEvent { id: self.next_event, event, received });
         self.next_event += 1;
     }
 }

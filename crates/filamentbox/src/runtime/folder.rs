@@ -35,7 +35,8 @@ pub enum FolderError {
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    /// `None` on a read-only disk that has no lock file.
+    _lock: Option<File>,
 }
 
 impl DataFolder {
@@ -57,8 +58,16 @@ impl DataFolder {
         let unusable = |reason| FolderError::Unusable { path: path.to_owned(), reason };
         let lock_path = path.join(LOCK_NAME);
         let mut options = OpenOptions::new();
-        let mut lock =
-            options.create(true).truncate(false).write(true).mode(0o600).open(lock_path).map_err(unusable)?;
+        let opened = options.create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+        let mut lock = match opened {
+            Ok(lock) => lock,
+            Err(reason) if is_no_room(&reason) => match File::open(lock_path) {
+                // A lock needs no writing.
+                Ok(lock) => lock,
+                Err(_) => return Ok(Self { path: path.to_owned(), _lock: None }),
+            },
+            Err(reason) => return Err(unusable(reason)),
+        };
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::Taken { path: path.to_owned() }),
@@ -66,7 +75,7 @@ impl DataFolder {
         }
         // For people who look who holds it; nothing reads it.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), _lock: Some(lock) })
     }
 
     /// The folder.
@@ -79,8 +88,16 @@ impl DataFolder {
     /// # Errors
     /// When something else than a socket is in the way.
     pub fn free_socket(&self) -> Result<PathBuf, FolderError> {
+        Self::free_socket_in(&self.path)
+    }
+
+    /// The same for another folder that this daemon has to itself.
+    ///
+    /// # Errors
+    /// When something else than a socket is in the way.
+    pub fn free_socket_in(folder: &Path) -> Result<PathBuf, FolderError> {
         use std::os::unix::fs::FileTypeExt;
-        let path = self.path.join(SOCKET_NAME);
+        let path = folder.join(SOCKET_NAME);
         let in_the_way = match fs::symlink_metadata(&path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(&path).err(),
             Ok(_) => {
@@ -90,9 +107,32 @@ impl DataFolder {
         };
         match in_the_way {
             None => Ok(path),
-            Some(reason) => Err(FolderError::Unusable { path: self.path.clone(), reason }),
+            Some(reason) => Err(FolderError::Unusable { path: folder.to_owned(), reason }),
         }
     }
+}
+
+/// Whether nothing can be made or removed on that disk, whoever asks: it is read-only or full.
+pub fn is_no_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull)
+}
+
+/// Whether something can be written to a folder.
+///
+/// # Errors
+/// Why not.
+pub fn try_to_write(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!("filamentbox-{}.probe", std::process::id()));
+    let written = fs::write(&path, [0; 4096]);
+    // Where it cannot be made, it need not be removed.
+    let _ = fs::remove_file(&path);
+    written
+}
+
+/// A folder for the socket where the data folder cannot have one: the one that systemd makes in `/run`.
+pub fn runtime_dir() -> Option<PathBuf> {
+    let folders = std::env::var_os("RUNTIME_DIRECTORY")?;
+    std::env::split_paths(&folders).next().filter(|folder| folder.is_dir())
 }
 
 /// The data folder where none was named: systemd's, else the user's.

@@ -35,7 +35,7 @@ use self::supervisor::Notice;
 use crate::alerts::Alerts;
 use crate::settings::{Loaded, Sources};
 
-pub use start::{crash_log_dir, start};
+pub use start::{crash_log_dir, journal_options, start};
 
 /// At stop, control gets so long to have everything off and acknowledged by the guard.
 const OUTPUTS_OFF: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ pub struct Running {
     settings: Settings,
     phase: tokio::sync::watch::Sender<Phase>,
     notices: Receiver<Notice>,
-    socket: PathBuf,
+    socket: Option<PathBuf>,
     alerts: Alerts,
     _folder: DataFolder,
 }
@@ -139,7 +139,10 @@ impl Running {
             }
         }
         self.alerts.end();
-        let _ = std::fs::remove_file(&self.socket);
+        if let Some(socket) = &self.socket {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(socket);
+        }
         info!("stopped");
         Ok(())
     }

@@ -58,8 +58,8 @@ pub struct Net {
     pub daemon: Daemon,
     /// What it shows of the backends.
     pub shown: watch::Sender<Arc<Shown>>,
-    /// The socket it listens on.
-    pub listener: UnixListener,
+    /// The socket it listens on, where there is one.
+    pub listener: Option<UnixListener>,
     /// The journal, closed last of all.
     pub journal: Handle,
     /// The way the daemon goes.
@@ -98,12 +98,14 @@ impl Net {
     }
 
     async fn serve_and_deliver(&mut self) {
-        match self.listener.try_clone().and_then(tokio::net::UnixListener::from_std) {
-            Ok(listener) => {
+        let listener = self.listener.as_ref().map(UnixListener::try_clone);
+        match listener.map(|listener| listener.and_then(tokio::net::UnixListener::from_std)) {
+            None => {}
+            Some(Ok(listener)) => {
                 let app = router(self.daemon.clone());
                 tokio::spawn(async move { axum::serve(listener, app).await });
             }
-            Err(problem) => error!("the socket cannot be served: {problem}"),
+            Some(Err(problem)) => error!("the socket cannot be served: {problem}"),
         }
         self.settle_journal().await;
         let mut deliveries = JoinSet::new();

@@ -49,9 +49,14 @@ impl SensorSettings {
         differences.iter().filter(|key| !is_offset(key)).any(|key| key.starts_with("sensor."))
     }
 
+    /// Whether readings under `other` cannot be compared with those under these.
+    pub fn makes_new_readings(&self, other: &Self) -> bool {
+        self.calibration() != other.calibration() || self.is_other_sensor(other)
+    }
+
     /// Whether a sensor's thread has to know of `other`.
     pub fn is_other(&self, other: &Self) -> bool {
-        self.interval != other.interval || self.calibration() != other.calibration() || self.is_other_sensor(other)
+        self.interval != other.interval || self.makes_new_readings(other)
     }
 }
 
@@ -118,11 +123,10 @@ impl Sensing {
     /// Goes by other settings from the next reading on.
     fn configure(&mut self, settings: SensorSettings) {
         let before = std::mem::replace(&mut self.settings, settings);
-        let is_other_sensor = before.is_other_sensor(&self.settings);
-        if is_other_sensor {
+        if before.is_other_sensor(&self.settings) {
             (self.sensor, self.opener) = (None, Opener::new());
         }
-        if is_other_sensor || before.calibration() != self.settings.calibration() {
+        if before.makes_new_readings(&self.settings) {
             // Waited for: no new reading may come before it.
             let _ = self.control.send(ControlInput::NewReadings(self.box_index));
         }

@@ -20,12 +20,12 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::clock::{Clocks, boottime, wall};
 use super::control::{Control, ControlInput, INBOX, Snapshots};
 use super::delivering::Phase;
-use super::folder::DataFolder;
+use super::folder::{DataFolder, FolderError, is_no_room, runtime_dir};
 use super::guard::{self, GuardLink, GuardLost, Plan};
 use super::hardware;
 use super::net::{self, Net, Shown};
@@ -37,7 +37,7 @@ use super::trace::Trace;
 use super::{Options, Running};
 use crate::alerts::{self, Alerts};
 use crate::cli::RELAY_FILE;
-use crate::journal::{self, Handle, Intake};
+use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::settings::Loaded;
 use crate::web::Daemon;
 
@@ -53,6 +53,7 @@ struct Start {
     trace: Option<PathBuf>,
     clocks: Arc<Clocks>,
     notices: Sender<Notice>,
+    alerts: Alerts,
     simulation: Option<SimulatedBox>,
 }
 
@@ -70,13 +71,7 @@ pub fn start(options: Options) -> Result<Running> {
     let started = Arc::new(AtomicBool::new(false));
     forward_signals(notice_sender.clone(), started.clone())?;
 
-    let socket = folder.free_socket()?;
-    let listener = net::bind(&socket).with_context(|| {
-        format!(
-            "the socket {} cannot be opened (a path of at most 107 bytes can; --data-dir sets it)",
-            socket.display()
-        )
-    })?;
+    let (socket, listener) = open_socket(&folder)?.unzip();
     let plan = guard_plan(&options, folder.path())?;
     let guard = start_guard(&plan);
     let journal_path = folder.path().join(&options.loaded.config.journal_path);
@@ -87,7 +82,8 @@ pub fn start(options: Options) -> Result<Running> {
     let watch = sources.watch_vault();
     let (mut reloading, settings) =
         Reloading::new(sources, loaded.clone()).context("the settings cannot be watched")?;
-    let start = Start { loaded, trace: options.trace, clocks, notices: notice_sender, simulation };
+    let start =
+        Start { loaded, trace: options.trace, clocks, notices: notice_sender, alerts: alerts.clone(), simulation };
 
     let (intake, journal) = start.journal(journal_path)?;
     let surroundings = Surroundings { journal, clocks: start.clocks.clone(), alerts: alerts.clone() };
@@ -120,22 +116,27 @@ pub fn start(options: Options) -> Result<Running> {
     Ok(Running { control, sensors, settings, phase, notices, socket, alerts, _folder: folder })
 }
 
+/// The journal at `path`, as the settings want it.
+pub fn journal_options(config: &Config, path: PathBuf, clocks: Arc<Clocks>, alerts: Alerts) -> journal::Options {
+    journal::Options::new(path, crash_log_dir(), journal::Settings::of(config), clocks, alerts)
+}
+
 impl Start {
     fn config(&self) -> &Config {
         &self.loaded.config
     }
 
     fn journal(&self, path: PathBuf) -> Result<(Intake, Handle)> {
-        let crash_log_dir = crash_log_dir().or_else(|| {
+        let options = journal_options(self.config(), path, self.clocks.clone(), self.alerts.clone());
+        if options.crash_log_dir.is_none() {
             let looked = CRASH_LOG_DIRS.join(", ");
             warn!("there is no RAM disk ({looked}): a crash of the program loses the open samples");
-            None
-        });
-        let settings = journal::Settings::of(self.config());
-        let options = journal::Options::new(path, crash_log_dir, settings, self.clocks.clone());
-        let (intake, handle, mut worker, recovery) = journal::open(options).context("the journal cannot be opened")?;
+        }
+        let started = Journal::start(options).context("the journal cannot be opened")?;
+        let (intake, handle, mut journal, recovery) = started;
         let at = self.clocks.read().wall;
-        for event in recovery.events() {
+        // Without a file, the journal has said so.
+        for event in recovery.iter().flat_map(Recovery::events) {
             super::control::write_log(&event);
             handle.event(event);
         }
@@ -144,7 +145,7 @@ impl Start {
         super::control::write_log(&started);
         handle.event(started);
         let progress = AtomicU64::new(0);
-        spawn("journal", Fate::Restart, self.notices.clone(), move || worker.run(&progress))?;
+        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run(&progress))?;
         Ok((intake, handle))
     }
 
@@ -209,7 +210,7 @@ impl Start {
 
     fn net(
         &self,
-        listener: UnixListener,
+        listener: Option<UnixListener>,
         control: &SyncSender<ControlInput>,
         snapshots: watch::Receiver<Snapshots>,
         surroundings: &Surroundings,
@@ -235,6 +236,35 @@ impl Start {
         spawn("net", Fate::Restart, self.notices.clone(), move || net.run())?;
         Ok((phase, changes_sender))
     }
+}
+
+/// The socket: in the data folder, or, where that is on a disk that is read-only or full, in systemd's runtime folder. `None` where there
+/// is neither: the daemon works, and nobody can talk to it.
+fn open_socket(folder: &DataFolder) -> Result<Option<(PathBuf, UnixListener)>> {
+    let why = match folder.free_socket() {
+        Ok(socket) => match net::bind(&socket) {
+            Ok(listener) => return Ok(Some((socket, listener))),
+            Err(why) if is_no_room(&why) => why,
+            Err(why) => {
+                let hint = "a path of at most 107 bytes can; --data-dir sets it";
+                return Err(why).with_context(|| format!("the socket {} cannot be opened ({hint})", socket.display()));
+            }
+        },
+        Err(FolderError::Unusable { reason, .. }) if is_no_room(&reason) => reason,
+        Err(problem) => return Err(problem.into()),
+    };
+    let Some(other) = runtime_dir() else {
+        error!("there is no socket, so no command reaches this daemon: {}: {why}", folder.path().display());
+        return Ok(None);
+    };
+    warn!(
+        "the socket is in {0}, for commands with --data-dir {0}: {1}: {why}",
+        other.display(),
+        folder.path().display()
+    );
+    let socket = DataFolder::free_socket_in(&other)?;
+    let listener = net::bind(&socket).with_context(|| format!("the socket {} cannot be opened", socket.display()))?;
+    Ok(Some((socket, listener)))
 }
 
 /// A simulated sensor drives simulated lines and never a real one.

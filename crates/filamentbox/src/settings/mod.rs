@@ -1,7 +1,9 @@
 //! Where settings come from: the environment over Vault over the encrypted store over what `--simulate` implies over the defaults.
 
+pub mod dialects;
 mod environment;
 mod files;
+pub mod import;
 mod key;
 mod lock;
 mod places;
@@ -95,7 +97,9 @@ pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
         layers.insert(0, layer(SIMULATE));
         layers.push(layer(SIMULATE_DEFAULTS));
     }
+    let (old_names, not_understood) = dialects::translate(registry, &mut layers);
     let (settings, mut refused) = registry.resolve_allowed(&layers);
+    refused.extend(not_understood);
     let in_vault = refused.iter_mut().filter(|(source, _)| *source == Source::Vault);
     in_vault.for_each(|(_, problem)| vault::locate(problem));
     let (config, together) = check_together(&settings);
@@ -107,6 +111,7 @@ pub fn survey(registry: &Registry, inputs: Layers) -> Survey {
     let problems = further.iter().filter(|problem| !is_about_refused(problem));
     let problems: Vec<_> = problems.chain(refused.iter().map(|(_, refused)| refused)).cloned().collect();
     let mut warnings = environment.warnings;
+    warnings.extend(old_names);
     warnings.extend(reserved(registry, &settings));
     let loaded = problems.is_empty().then(|| Loaded { settings: settings.clone(), config, warnings });
     Survey { settings, problems, loaded, refused, further }

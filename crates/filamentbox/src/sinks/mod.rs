@@ -22,12 +22,14 @@ pub use health::{Finding, Health};
 pub(crate) use secrets::Secrets;
 pub(crate) use tls::no_tls;
 
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::time::Duration;
 
 use filamentbox_core::config::{Config, ConfigError, KeySpec, Kind, Settings};
 use filamentbox_core::delivery::Failure;
 use filamentbox_core::sample::Point;
+use filamentbox_core::time::UnixTime;
 
 /// Why points were not accepted, by what to do next. None of them loses a point.
 ///
@@ -90,8 +92,17 @@ pub type Written<'a> = Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send
 /// What [`Sink::held`] returns: for each point whether the server has it, or `None` when it cannot be asked.
 pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<bool>>, SinkError>> + Send + 'a>>;
 
+/// What [`Sink::has_none`] returns.
+pub type Absent<'a> = Pin<Box<dyn Future<Output = Result<bool, SinkError>> + Send + 'a>>;
+
 /// What [`Sink::test`] returns.
 pub type Tested<'a> = Pin<Box<dyn Future<Output = Health> + Send + 'a>>;
+
+/// From the oldest to the newest of `points`; `None` without points.
+pub fn times_of(points: &[Point]) -> Option<RangeInclusive<UnixTime>> {
+    let times = || points.iter().map(|point| point.at);
+    Some(times().min()?..=times().max()?)
+}
 
 /// An open backend.
 pub trait Sink: Send + Sync {
@@ -110,6 +121,13 @@ pub trait Sink: Send + Sync {
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
         let _ = points;
         Box::pin(async { Ok(None) })
+    }
+
+    /// Whether the server certainly has no point of ours in a stretch of time: then [`Self::held`] need not be asked batch by batch. `false`
+    /// when it has some, or does not say.
+    fn has_none(&mut self, times: RangeInclusive<UnixTime>) -> Absent<'_> {
+        let _ = times;
+        Box::pin(async { Ok(false) })
     }
 
     /// The daemon stops in good order, and everything that could be sent has been.

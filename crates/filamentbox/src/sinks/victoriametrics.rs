@@ -13,16 +13,19 @@
 //!   who may only write), an accepted point counts as delivered, and `-dedup.minScrapeInterval=1ms` on the server hides copies.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
 use filamentbox_core::sample::Point;
+use filamentbox_core::time::{Monotonic, UnixTime};
 use reqwest::Url;
 use serde::Deserialize;
 
 use super::http::{self, Answer, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
-use super::{Asked, Finding, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
+use super::{Absent, Asked, Finding, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written, times_of};
+use crate::runtime::clock::boottime;
 
 const NAME: &str = "victoriametrics";
 const TITLE: &str = "VictoriaMetrics";
@@ -42,6 +45,10 @@ const SETTLE: Duration = Duration::from_secs(15);
 const FOUND_BY: &str = "temperature_c";
 /// An answer about 10 000 points takes 300 kB; one longer than this is of somebody else's data too.
 const EXPORT_MAX: usize = 4 * 1024 * 1024;
+/// Of an answer that should be empty, and of a refusal, so much is read.
+const EMPTY_MAX: usize = 1024;
+/// What has just arrived is made visible once in this time. Nothing is asked for sooner than 3 s after it was sent.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 const KEYS: &[KeySpec] = &[
     KeySpec::new(URL, Kind::Url, "http://localhost:8428", "", "The server's address; with a tenant, that of vminsert."),
@@ -72,6 +79,8 @@ struct VictoriaMetrics {
     write_url: Url,
     /// Where the server says what it has; not in a cluster, where another program does.
     read_urls: Option<ReadUrls>,
+    /// When what had arrived was last made visible.
+    flushed_at: Option<Monotonic>,
 }
 
 struct ReadUrls {
@@ -106,6 +115,7 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
         labels: labels.clone(),
         write_url,
         read_urls,
+        flushed_at: None,
     }))
 }
 
@@ -129,6 +139,13 @@ impl Sink for VictoriaMetrics {
 
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
         Box::pin(self.look_up(points))
+    }
+
+    fn has_none(&mut self, times: RangeInclusive<UnixTime>) -> Absent<'_> {
+        Box::pin(async move {
+            let answer = self.export(&times, EMPTY_MAX).await?;
+            Ok(answer.is_some_and(|answer| answer.body.is_empty()))
+        })
     }
 
     fn test(&mut self) -> Tested<'_> {
@@ -173,25 +190,32 @@ impl VictoriaMetrics {
         verdict(&self.http.post(self.write_url.clone(), self.encoder.encode(points)).await?)
     }
 
-    async fn look_up(&self, points: &[Point]) -> Result<Option<Vec<bool>>, SinkError> {
-        let (Some(urls), Some(first), Some(last)) = (&self.read_urls, points.first(), points.last()) else {
-            return Ok(None);
-        };
-        // Only makes the answer fresher; a server that forbids it shows new points a second later by itself.
-        self.http.get(urls.force_flush.clone(), 0).await?;
-        let (from, to) = points.iter().fold((first.at, last.at), |(from, to), p| (from.min(p.at), to.max(p.at)));
+    /// What the server has of our series in a stretch of time, at most `max` bytes of it. `None` when it does not say.
+    async fn export(&mut self, times: &RangeInclusive<UnixTime>, max: usize) -> Result<Option<Answer>, SinkError> {
+        let Some(urls) = &self.read_urls else { return Ok(None) };
+        if self.flushed_at.is_none_or(|flushed_at| flushed_at + FLUSH_INTERVAL <= boottime()) {
+            // Only makes the answer fresher; a server that forbids it shows new points a second later by itself.
+            self.http.get(urls.force_flush.clone(), 0).await?;
+            self.flushed_at = Some(boottime());
+        }
         let mut url = urls.export.clone();
         url.query_pairs_mut()
             .append_pair("match[]", &self.selector())
             // Whole seconds around the range: the server reads these as floating point numbers.
-            .append_pair("start", &(from.millis().div_euclid(1000) - 1).to_string())
-            .append_pair("end", &(to.millis().div_euclid(1000) + 2).to_string());
-        let answer = self.http.get(url, EXPORT_MAX).await?;
+            .append_pair("start", &(times.start().millis().div_euclid(1000) - 1).to_string())
+            .append_pair("end", &(times.end().millis().div_euclid(1000) + 2).to_string());
+        let answer = self.http.get(url, max).await?;
         match classify(TITLE, &answer) {
-            Ok(()) if answer.body.len() < EXPORT_MAX => {}
-            Err(failure @ SinkError::Retry { .. }) => return Err(failure),
-            _ => return Ok(None),
+            Ok(()) => Ok(Some(answer)),
+            Err(failure @ SinkError::Retry { .. }) => Err(failure),
+            Err(_) => Ok(None),
         }
+    }
+
+    async fn look_up(&mut self, points: &[Point]) -> Result<Option<Vec<bool>>, SinkError> {
+        let Some(times) = times_of(points) else { return Ok(None) };
+        let answer = self.export(&times, EXPORT_MAX).await?.filter(|answer| answer.body.len() < EXPORT_MAX);
+        let Some(answer) = answer else { return Ok(None) };
         let series: Result<Vec<Series>, _> = answer.body.lines().map(serde_json::from_str).collect();
         let Ok(series) = series else { return Ok(None) };
         let times_of = |box_name: &str| -> HashSet<i64> {

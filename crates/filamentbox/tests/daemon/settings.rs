@@ -309,6 +309,9 @@ fn the_api_shows_checks_and_changes() {
     assert_eq!((status, &section["heating_control.min_temp_c"]["value"]), (200, &json!(1.0)), "{section}");
     assert_eq!(section["heating_control.min_temp_c"]["default"], 20.0, "{section}");
     assert_eq!(daemon.http("GET", "/api/config/section/heating", "").0, 404);
+    // The same value from elsewhere changes nothing but the source.
+    let (_, answer) = daemon.http("PUT", "/api/config/safety.max_temp_c", r#"{"value":"70"}"#);
+    assert_eq!((&answer["value"], &answer["source"]), (&json!(70.0), &json!("store")), "{answer}");
     // What the environment says wins, and the answer shows it.
     let (status, answer) = daemon.http("PUT", "/api/config/data_collection.read_interval", r#"{"value":3}"#);
     assert_eq!((status, &answer["value"], &answer["source"]), (200, &json!(0.25), &json!("environment")), "{answer}");

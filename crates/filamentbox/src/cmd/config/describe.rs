@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::{say, unknown};
+use super::{complain, say, unknown};
 use crate::cli::DescribeArgs;
-use crate::settings::{self, reference};
+use crate::settings::{self, dialects, reference};
 
 pub(super) fn describe(args: &DescribeArgs) -> Result<ExitCode> {
     let registry = settings::registry();
@@ -14,7 +14,12 @@ pub(super) fn describe(args: &DescribeArgs) -> Result<ExitCode> {
         say(reference::markdown(&registry).trim_end());
         return Ok(ExitCode::SUCCESS);
     }
-    let prefix = args.key.as_deref().unwrap_or_default();
+    let given = args.key.as_deref().unwrap_or_default();
+    let now = dialects::now_called(given, &|_| None).and_then(|keys| keys.into_iter().next());
+    if let Some(now) = &now {
+        complain(format_args!("{given} is called {now} now"));
+    }
+    let prefix = now.as_deref().unwrap_or(given);
     let specs: Vec<_> = match registry.find(prefix) {
         Some(spec) => vec![spec],
         None => registry.specs().iter().copied().filter(|spec| spec.key.starts_with(prefix)).collect(),

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use super::{Installation, complain_of, say, shown, unknown};
+use super::{Installation, complain_of, old_names, say, shown, unknown};
 use crate::cli::GetArgs;
 use crate::settings::Access;
 
 pub(super) fn get(args: &GetArgs, installation: &Installation) -> Result<ExitCode> {
     let sources = installation.open(Access::Existing, false)?;
-    let key = args.key.as_str();
+    let now = old_names::current(&args.key, installation)?;
+    let key = now.as_deref().unwrap_or(args.key.as_str());
     if sources.registry.find(key).is_none() {
         return Ok(unknown(&sources.registry, key));
     }

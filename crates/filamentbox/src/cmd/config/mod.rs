@@ -10,6 +10,7 @@ mod import;
 mod installation;
 mod key;
 mod list;
+mod old_names;
 mod set;
 mod unset;
 

@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 use filamentbox_core::config::Registry;
 
 use super::change::{self, Purpose};
-use super::{Installation, Usage, complain, unknown};
+use super::{Installation, Usage, complain, old_names, unknown};
 use crate::cli::SetArgs;
-use crate::settings::{self, Change};
+use crate::settings::{self, Change, dialects};
 
 /// In the place of a value: it is read from stdin.
 const FROM_STDIN: &str = "-";
@@ -19,8 +19,9 @@ const STDIN_MAX: u64 = 64 * 1024;
 pub(super) fn set(args: SetArgs, installation: &Installation) -> Result<ExitCode> {
     let registry = settings::registry();
     let pairs = pairs(args.words);
+    let is_known = |key: &str| registry.find(key).is_some() || dialects::now_called(key, &|_| None).is_some();
     // Before anything is asked for.
-    if let Some((key, _)) = pairs.iter().find(|(key, text)| text.is_none() && registry.find(key).is_none()) {
+    if let Some((key, _)) = pairs.iter().find(|(key, text)| text.is_none() && !is_known(key)) {
         return Ok(unknown(&registry, key));
     }
     let is_visible = |(key, text): &(String, Option<String>)| text.is_some() && is_secret(&registry, key);
@@ -30,6 +31,10 @@ pub(super) fn set(args: SetArgs, installation: &Installation) -> Result<ExitCode
     let texts =
         pairs.into_iter().map(|(key, text)| Ok(Change { text: Some(value(&registry, &key, text, args.stdin)?), key }));
     let changes: Vec<_> = texts.collect::<Result<_>>()?;
+    let changes = match old_names::translate(changes.clone(), installation)? {
+        Ok(changes) => changes,
+        Err(problems) => return Ok(change::refuse(&changes, &problems)),
+    };
     let changed = change::change(&changes, installation, Purpose::Change, "config set")?;
     Ok(changed.map_or_else(|problems| change::refuse(&changes, &problems), |()| ExitCode::SUCCESS))
 }
@@ -47,8 +52,10 @@ fn pairs(words: Vec<String>) -> Vec<(String, Option<String>)> {
     pairs
 }
 
+/// By either name.
 fn is_secret(registry: &Registry, key: &str) -> bool {
-    registry.find(key).is_some_and(|spec| spec.is_secret())
+    let now = dialects::now_called(key, &|_| None).unwrap_or_else(|| vec![key.to_owned()]);
+    now.iter().any(|key| registry.find(key).is_some_and(|spec| spec.is_secret()))
 }
 
 /// The value as given, or asked for.

@@ -3,6 +3,7 @@
 //! A commit writes as few pages as it can, for the memory card's sake: blocks go to the end of one table, and everything small
 //! (cursors, marks) lives in one page, the table `state`.
 
+mod adopted;
 mod blocks;
 mod events;
 mod letters;
@@ -22,6 +23,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transac
 use super::OpenError;
 use super::ledger::Cursor;
 
+pub use adopted::are_adopted;
 pub(super) use blocks::{Block, Position, Sealed};
 pub(super) use events::PendingEvent;
 pub(super) use letters::NewLetter;
@@ -140,6 +142,8 @@ pub(super) struct Commit<'a> {
     pub(super) letters: &'a [NewLetter],
     /// The numbers of dead letters that are no longer kept.
     pub(super) forget_letters: &'a [u64],
+    /// Batches of another program, by their identities, whose points are in `blocks`.
+    pub(super) adopted: &'a [Vec<u8>],
     /// The number of the next sample that will be taken.
     pub(super) next: u64,
     pub(super) now: Option<UnixTime>,
@@ -376,6 +380,7 @@ impl Store {
         for id in commit.forget_letters {
             letters::forget(&transaction, *id)?;
         }
+        adopted::insert(&transaction, commit.adopted)?;
         for cursor in &commit.cursors {
             set_cursor(&transaction, cursor)?;
         }

@@ -107,7 +107,7 @@ fn has_log(path: &Path) -> bool {
 }
 
 /// As a URI, which is the only way to say that nobody changes the file.
-fn immutable(path: &Path) -> String {
+pub(super) fn immutable(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(byte);
     let escaped: String = bytes

@@ -76,8 +76,9 @@ fn a_sink_that_comes_gets_the_history_and_counts_what_went_while_it_was_away() {
         assert_eq!(rig.deliver_all("a").len(), if rig.made == 20 { 20 } else { 10 });
         rig.pass(Duration::from_secs(700));
     }
-    // So few blocks that the first samples go.
-    rig.configure(&folders.options(), |settings| settings.max_batches = 2);
+    // What the others have is not kept for it.
+    rig.configure(&folders.options(), |settings| settings.retention = Duration::from_secs(3600));
+    rig.pass(Duration::from_secs(1));
     rig.configure(&folders.options(), |settings| settings.sinks = sinks(&["a", "b"]));
     let account = rig.account("b");
     assert!(account.evicted > 0 && account.waiting < 400, "{account:?}");

@@ -1,5 +1,6 @@
 //! The journal as its users see it: an intake, a handle, and a file that outlives them.
 
+mod adoption;
 mod books;
 mod configure;
 mod crashes;
@@ -8,6 +9,7 @@ mod growth;
 mod queue;
 mod thinning;
 mod time;
+mod waiting;
 
 use std::future::Future;
 use std::path::Path;
@@ -23,6 +25,7 @@ use tempfile::TempDir;
 
 use super::testing::{Noise, START_MS, measurement};
 use super::{Account, Handle, Intake, OpenError, Options, Recovery, Worker, open};
+use crate::alerts::Alerts;
 use crate::runtime::clock::Clocks;
 
 /// From one sample to the next.
@@ -58,6 +61,7 @@ impl Folders {
             sinks: vec!["a".to_owned()],
             batch_size: 5000,
             clocks: still_clocks(),
+            alerts: Alerts::default(),
         }
     }
 

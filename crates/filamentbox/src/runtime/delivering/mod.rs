@@ -40,6 +40,8 @@ use crate::sinks::{History, Sink, SinkError};
 const UNKNOWN_TIME_PAUSE: Duration = Duration::from_secs(1);
 /// The live lane opens when more than so many batches wait.
 const LANE_BATCHES: u64 = 2;
+/// A journal that waits for its disk answers later; at a stop, that is waited for no longer than this.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(1);
 /// After so many losses of one batch in a row it is given up. More than two: a server may be killed twice, and nobody notice.
 const LOSSES_MAX: u32 = 3;
 /// Dead letters of one backend are announced once in this time.
@@ -156,7 +158,16 @@ impl Delivering {
     }
 
     async fn deliver(&mut self) -> Result<(), Gone> {
-        self.begin().await?;
+        let mut phase = self.parts.phase.clone();
+        let stopping = async {
+            // The daemon being gone is a stop too.
+            let _ = phase.wait_for(|phase| *phase == Phase::Flushing).await.map(drop);
+            sleep(BEGIN_PATIENCE).await;
+        };
+        tokio::select! {
+            begun = self.begin() => begun?,
+            () = stopping => return self.end().await,
+        }
         let work = self.parts.journal.notified(self.parts.view.name);
         loop {
             let phase = *self.parts.phase.borrow_and_update();

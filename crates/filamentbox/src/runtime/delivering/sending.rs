@@ -5,13 +5,14 @@ use std::ops::Range;
 use filamentbox_core::delivery::bisection::{Bisection, Order};
 use filamentbox_core::event::Severity;
 use filamentbox_core::sample::Point;
+use filamentbox_core::time::UnixTime;
 use tracing::{debug, warn};
 
 use super::track::{Unconfirmed, VISIBLE};
 use super::{Delivering, LETTERS_EPISODE};
 use crate::journal::{Batch, Chosen, Gone, Letter, Verdict};
 use crate::runtime::clock::boottime;
-use crate::sinks::{History, SinkError};
+use crate::sinks::{History, SinkError, times_of};
 
 /// Dead letters that are sent again in one go.
 const LETTERS_AT_ONCE: u64 = 100;
@@ -19,6 +20,9 @@ const LETTERS_AT_ONCE: u64 = 100;
 pub(super) const TOGETHER: usize = 16;
 /// When all of them are refused, more are looked at, up to so many.
 const TOGETHER_MAX: usize = 10_000;
+
+/// Where a server has nothing of a batch, it is asked for the time of so many batches after it.
+const LOOK_AHEAD: i64 = 64;
 
 /// What became of a batch.
 struct Written {
@@ -127,26 +131,21 @@ impl Delivering {
     /// Writes those of `points` (the batch that ends at `end`) that the server does not have.
     async fn write(&mut self, index: usize, points: Vec<Point>, end: u64, largest: usize) -> Written {
         // The indices of those that are written.
-        let mut missing: Vec<usize> = (0..points.len()).collect();
-        if self.tracks[index].doubt.is_some() {
-            match self.parts.sink.held(&points).await {
-                Ok(held) => {
-                    let held = held.unwrap_or_default();
-                    missing.retain(|index| held.get(*index) != Some(&true));
-                    self.tracks[index].asked_before(end);
-                }
-                Err(failure) => {
-                    return Written::nothing(false, failure);
-                }
-            }
-        }
+        let missing = match self.missing(index, &points, end).await {
+            Ok(missing) => missing,
+            Err(failure) => return Written::nothing(false, failure),
+        };
         let to_write: Vec<Point> = match missing.len() == points.len() {
             true => Vec::new(),
             false => missing.iter().map(|index| points[*index].clone()).collect(),
         };
         let to_write = if missing.len() == points.len() { &points } else { &to_write };
         let refused = self.tracks[index].refused.take();
-        let takes_others = refused.is_some_and(|(range, accepted)| range.end == end && self.accepted > accepted);
+        let start = end - points.len() as u64;
+        // What is looked at together grows while all of it is refused, and shrinks when others are accepted.
+        let has_refused_these = |range: &Range<u64>| range.start <= start && end <= range.end;
+        let takes_others =
+            refused.is_some_and(|(range, accepted)| has_refused_these(&range) && self.accepted > accepted);
         let (bisection, mut failure) = self.divide(to_write, largest, takes_others).await;
         if bisection.largest() < largest {
             self.largest = bisection.largest();
@@ -182,6 +181,35 @@ impl Delivering {
         }
         let refused = outcome.refused.into_iter().map(|refused| (to_write[refused.index].clone(), refused.reason));
         Written { decided, sent: true, took_some, refused: refused.collect(), failure, witnesses }
+    }
+
+    /// The indices of those of `points` that the server does not have, as far as it says.
+    async fn missing(&mut self, index: usize, points: &[Point], end: u64) -> Result<Vec<usize>, SinkError> {
+        let mut missing: Vec<usize> = (0..points.len()).collect();
+        if self.tracks[index].is_in_doubt(points) {
+            let held = self.parts.sink.held(points).await?;
+            let says = held.is_some();
+            let held = held.unwrap_or_default();
+            missing.retain(|index| held.get(*index) != Some(&true));
+            let is_more_in_doubt = self.tracks[index].doubt.is_some_and(|doubt| doubt > end);
+            if says && missing.len() == points.len() && is_more_in_doubt {
+                self.look_ahead(index, points).await?;
+            }
+        }
+        self.tracks[index].asked_before(end);
+        Ok(missing)
+    }
+
+    /// The server has nothing of a batch, so it may have nothing of those after it: asked once for many, which costs no more than for one.
+    async fn look_ahead(&mut self, index: usize, points: &[Point]) -> Result<(), SinkError> {
+        let Some(times) = times_of(points) else { return Ok(()) };
+        let (oldest, newest) = times.into_inner();
+        let span_ms = newest.millis().saturating_sub(oldest.millis()).saturating_mul(LOOK_AHEAD);
+        let ahead = newest..=UnixTime::from_millis(newest.millis().saturating_add(span_ms));
+        if self.parts.sink.has_none(ahead.clone()).await? {
+            self.tracks[index].is_absent(ahead);
+        }
+        Ok(())
     }
 
     /// Sends `points` in as few requests as it takes to know which ones the server refuses. With `takes_others`, the server has shown since

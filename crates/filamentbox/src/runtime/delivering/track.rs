@@ -3,11 +3,11 @@
 //! A backend has one track from its cursor on, and after an outage a second one, the *live lane*, for the newest samples.
 
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use filamentbox_core::sample::Point;
-use filamentbox_core::time::Monotonic;
+use filamentbox_core::time::{Monotonic, UnixTime};
 
 use crate::journal::Batch;
 use crate::runtime::clock::boottime;
@@ -44,6 +44,8 @@ pub(super) struct Track {
     pub(super) doubt: Option<u64>,
     /// Since when, in real time.
     doubt_since: Monotonic,
+    /// Of this stretch of time the server had nothing when the doubt arose.
+    absent: Option<RangeInclusive<UnixTime>>,
     /// When everything that waited was sent; `None` when that is not known.
     pub(super) last_sent: Option<Monotonic>,
     /// So often in a row a batch was accepted and not there later, with no failure in between that would explain it.
@@ -60,6 +62,7 @@ impl Track {
             unconfirmed: VecDeque::new(),
             doubt,
             doubt_since: boottime(),
+            absent: None,
             last_sent: None,
             losses: 0,
         }
@@ -79,11 +82,23 @@ impl Track {
     pub(super) fn doubt_before(&mut self, end: u64) {
         self.doubt = self.doubt.max(Some(end));
         self.doubt_since = boottime();
+        self.absent = None;
     }
 
     /// The server was asked for everything before `end`.
     pub(super) fn asked_before(&mut self, end: u64) {
         self.doubt = self.doubt.filter(|doubt| *doubt > end);
+    }
+
+    /// The server has nothing of `times`.
+    pub(super) fn is_absent(&mut self, times: RangeInclusive<UnixTime>) {
+        self.absent = Some(times);
+    }
+
+    /// Whether the server may have some of `points`.
+    pub(super) fn is_in_doubt(&self, points: &[Point]) -> bool {
+        let lacks = |point: &Point| self.absent.as_ref().is_some_and(|times| times.contains(&point.at));
+        self.doubt.is_some() && !points.iter().all(lacks)
     }
 
     /// How long until the server can say what it has; zero while nothing is in doubt.

@@ -41,10 +41,14 @@ impl Parts {
 
     /// Makes the daemon go by `new` instead of `old`.
     pub(super) fn apply(&mut self, old: &Loaded, new: &Loaded) {
-        // First what is about safety.
+        let (old_sensor, sensor) = (SensorSettings::of(old), SensorSettings::of(new));
+        // First what is about safety: the new limits must not judge a reading of the old calibration. The sensor's thread, which may hang,
+        // says the same once it goes by it.
+        if old_sensor.makes_new_readings(&sensor) {
+            (0..new.config.boxes.len()).for_each(|index| drop(self.control.send(ControlInput::NewReadings(index))));
+        }
         self.apply_to_control(old, new);
-        let sensor = SensorSettings::of(new);
-        if SensorSettings::of(old).is_other(&sensor) {
+        if old_sensor.is_other(&sensor) {
             // A thread that has ended is the stop's or the supervisor's business.
             self.sensors.iter().for_each(|sensors| drop(sensors.send(sensor.clone())));
         }

@@ -130,7 +130,9 @@ impl Reloading {
         }
         let changed: Vec<String> =
             before.set.settings.differences(&loaded.settings).iter().map(ToString::to_string).collect();
-        if changed.is_empty() && before.problems.is_empty() {
+        if changed.is_empty() {
+            // The same values; they may come from elsewhere now.
+            self.view.send_replace(Arc::new(View { set: loaded, problems: Vec::new(), ..View::clone(&before) }));
             return;
         }
         loaded.warnings.iter().filter(|text| !before.set.warnings.contains(text)).for_each(|text| warn!("{text}"));
@@ -142,10 +144,8 @@ impl Reloading {
             let waits = restart_needed.contains(key);
             say(parts, Severity::Info, if waits { format!("{text}; takes effect at the next start") } else { text });
         }
-        if !changed.is_empty() {
-            parts.apply(&self.in_force, &in_force);
-            self.in_force = in_force;
-        }
+        parts.apply(&self.in_force, &in_force);
+        self.in_force = in_force;
         self.view.send_replace(Arc::new(View { set: loaded, restart_needed, problems: Vec::new() }));
     }
 

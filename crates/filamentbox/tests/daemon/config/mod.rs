@@ -3,6 +3,8 @@
 mod changing;
 mod listing;
 mod moving;
+mod old_names;
+mod original;
 
 use std::fs;
 use std::io::Write as _;

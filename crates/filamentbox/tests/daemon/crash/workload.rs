@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use filamentbox::alerts::Alerts;
 use filamentbox::journal::{self, Gone, Handle, Intake, OpenError, Options, Recovery, State, Verdict};
 use filamentbox::runtime::clock::Clocks;
 use filamentbox_core::config::Durability;
@@ -112,6 +113,7 @@ pub(super) fn options(place: &Place, durability: Durability, next: u64) -> Optio
         batch_size: 10,
         // Stands still until it is moved.
         clocks: Arc::new(Clocks::scaled(1e12, wall, Duration::ZERO)),
+        alerts: Alerts::default(),
     }
 }
 

@@ -84,7 +84,8 @@ fn search_leads_to_a_value_and_tags_are_edited() {
         .press("from one reading")
         .wait_for("> data_collection.read_interval");
     terminal.press(ENTER).wait_for("New value (s)").press("\x15").press("12\r").wait_for("12 s");
-    terminal.press("\x15tags").wait_for("> data_collection.tags").go_to("data_collection.tags.NAME").press(ENTER);
+    terminal.press("\x15tags").wait_for("Search: tags").wait_for("> data_collection.tags.old");
+    terminal.go_to("data_collection.tags.NAME").press(ENTER);
     terminal.wait_for("+ add").press("a").wait_for("Name:").press("shelf\r").wait_for("New value").press("top left\r");
     terminal.wait_for("top left").go_to("old").press("n").wait_for("New name: old").press("\x15new\r");
     terminal.wait("the new name", |screen| screen.contains("  new") || screen.contains("> new"));
@@ -164,7 +165,7 @@ fn another_programs_change_is_not_overwritten() {
         .press("/")
         .wait_for("Search:")
         .press("queue.max_size")
-        .wait_for("1 found")
+        .wait_for("Search: queue.max_size")
         .press(ENTER);
     terminal.wait_for("New value").press("\x15900\r").wait_for("900 points").press(ESC).wait_for("Review and save");
     terminal.press("s").wait_for("500 points -> 900 points");

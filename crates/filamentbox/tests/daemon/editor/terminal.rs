@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::num::NonZero;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
@@ -60,7 +60,7 @@ impl Terminal {
             let mut buffer = [0; 4096];
             // Ends when the last handle of the other end is closed.
             while let Ok(count @ 1..) = output.read(&mut buffer) {
-                let mut seen = shared.lock().unwrap();
+                let mut seen = shared.lock().expect("nobody panics with it");
                 seen.parser.process(&buffer[..count]);
                 seen.bytes.extend_from_slice(&buffer[..count]);
             }
@@ -75,12 +75,16 @@ impl Terminal {
 
     /// What is to be seen.
     pub(super) fn screen(&self) -> String {
-        self.seen.lock().unwrap().parser.screen().contents()
+        self.seen().parser.screen().contents()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().expect("nobody panics with it")
     }
 
     /// Everything that was ever written, as text.
     pub(super) fn everything(&self) -> String {
-        String::from_utf8_lossy(&self.seen.lock().unwrap().bytes).into_owned()
+        String::from_utf8_lossy(&self.seen().bytes).into_owned()
     }
 
     /// Waits until `text` is to be seen.
@@ -102,23 +106,25 @@ impl Terminal {
     /// Goes down until the selected row begins with `name`.
     #[track_caller]
     pub(super) fn go_to(&mut self, name: &str) -> &mut Self {
+        let is_other = |screen: &str, before: &str| {
+            let selected = selected_of(screen);
+            // Half a screen, on which nothing is selected, is none.
+            !selected.is_empty() && selected != before
+        };
+        self.wait("a selected row", |screen| is_other(screen, ""));
         for _ in 0..60 {
-            let before = self.selected();
+            let before = selected_of(&self.screen());
             if before.trim_start().starts_with(name) {
                 return self;
             }
             self.press(DOWN);
-            self.wait("another row", |screen| selected_of(screen) != before);
+            self.wait("another row", |screen| is_other(screen, &before));
         }
         panic!("no row begins with {name:?}:\n{}", self.screen());
     }
 
-    fn selected(&self) -> String {
-        selected_of(&self.screen())
-    }
-
     pub(super) fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
-        self.seen.lock().unwrap().parser.screen_mut().set_size(lines(rows), lines(columns));
+        self.seen().parser.screen_mut().set_size(lines(rows), lines(columns));
         tcsetwinsize(&self.keys, size(columns, rows)).expect("a size");
         self
     }
@@ -148,7 +154,7 @@ impl Terminal {
     /// Whether the terminal is as a shell wants it: lines, echo, its own screen, a cursor.
     fn is_given_back(&self) -> bool {
         let modes = tcgetattr(&self.other_end).expect("a terminal").local_modes;
-        let seen = self.seen.lock().unwrap();
+        let seen = self.seen();
         let screen = seen.parser.screen();
         modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
             && !screen.alternate_screen()

@@ -20,7 +20,7 @@ use signal_hook::consts::{SIGCONT, SIGTSTP};
 use super::super::database::{Tested, test_all};
 use super::change::who;
 use super::{Installation, complain, say};
-use crate::settings::{self, Access, Change, Loaded, SettingsError, StoreError, Survey};
+use crate::settings::{self, Access, Change, Loaded, SettingsError, StoreError};
 use model::{Committed, Effect, Model};
 use screens::TestLine;
 use terminal::{Notice, Screen};
@@ -114,7 +114,17 @@ fn commit(changes: &[Change], expected: &[(String, String)], installation: &Inst
         Ok((changed, sources.stored()?))
     });
     match saved {
-        Ok((Ok(after), stored)) => Committed::Saved { stored, daemon: effect(&after, installation).to_owned() },
+        Ok((Ok(after), stored)) => {
+            let registry = settings::registry();
+            let waits = |change: &&Change| registry.find(&change.key).is_some_and(|spec| spec.at_start);
+            let waiting: Vec<&str> = changes.iter().filter(waits).map(|change| change.key.as_str()).collect();
+            let daemon = match (after.problems.is_empty(), installation.is_running()) {
+                (false, _) => "Something else is still to be mended: no daemon starts like this.".to_owned(),
+                (true, false) => "No daemon is running; the next start takes it.".to_owned(),
+                (true, true) => taken(&waiting, changes.len()),
+            };
+            Committed::Saved { stored, daemon }
+        }
         Ok((Err(SettingsError::Store(StoreError::ChangedMeanwhile)), stored)) => Committed::ChangedMeanwhile { stored },
         Ok((Err(SettingsError::Refused(problems)), _)) => {
             Committed::Failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
@@ -124,13 +134,27 @@ fn commit(changes: &[Change], expected: &[(String, String)], installation: &Inst
     }
 }
 
-/// When the changes take effect.
-fn effect(after: &Survey, installation: &Installation) -> &'static str {
-    if !after.problems.is_empty() {
-        "Something else is still to be mended: no daemon starts like this."
-    } else if installation.is_running() {
-        "The running daemon takes it within 2 s."
-    } else {
-        "No daemon is running; the next start takes it."
+/// When a running daemon takes `count` changes, of which those of the keys `waiting` wait for its next start.
+fn taken(waiting: &[&str], count: usize) -> String {
+    match waiting.len() {
+        0 => "The running daemon takes it within 2 s.".to_owned(),
+        all if all == count => "The running daemon goes on as before: its next start takes it.".to_owned(),
+        _ => format!("The running daemon takes it within 2 s, but {} only at its next start.", waiting.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::taken;
+
+    #[test]
+    fn what_waits_for_the_next_start_is_named() {
+        for (waiting, count, expected) in [
+            (&[][..], 2, "takes it within 2 s."),
+            (&["a.b"][..], 2, "within 2 s, but a.b only at its next start"),
+            (&["a.b", "c.d"][..], 2, "goes on as before"),
+        ] {
+            assert!(taken(waiting, count).contains(expected), "{waiting:?} of {count}");
+        }
     }
 }

@@ -22,6 +22,9 @@ use super::model::Press;
 use super::page::Page;
 use super::screens::TestLine;
 
+/// Exit code of an internal fault.
+const INTERNAL_FAULT: i32 = 70;
+
 /// What happens while a person edits.
 pub(super) enum Notice {
     Press(Press),
@@ -66,10 +69,14 @@ impl Screen {
     /// # Errors
     /// When it cannot be set.
     pub(super) fn take() -> Result<Self> {
-        let before = std::panic::take_hook();
+        let (before, owner) = (std::panic::take_hook(), thread::current().id());
         std::panic::set_hook(Box::new(move |panic| {
             give_back();
             before(panic);
+            // The owner unwinds to its end; without one of the others it would wait for ever.
+            if thread::current().id() != owner {
+                std::process::exit(INTERNAL_FAULT);
+            }
         }));
         take().context("the terminal cannot be set up")?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout())).context("the terminal cannot be used")?;

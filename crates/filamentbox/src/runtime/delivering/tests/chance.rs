@@ -10,7 +10,7 @@ use super::*;
 /// In every test run.
 const SCHEDULES: u64 = 120;
 /// In the soak.
-const MANY_SCHEDULES: u64 = 300;
+const MANY_SCHEDULES: u64 = 1500;
 
 fn any_order(doubles: bool, answers: bool) -> Nature {
     Nature { history: History::AnyOrder, doubles, answers, stores_the_others: false }
@@ -143,7 +143,7 @@ fn nothing_is_lost_and_nothing_comes_twice_whatever_happens() {
 }
 
 #[test]
-fn soak_through_three_hundred_schedules_of_mishaps() {
+fn soak_through_fifteen_hundred_schedules_of_mishaps() {
     if std::env::var("FILAMENTBOX_SOAK").is_ok_and(|value| value == "1") {
         (SCHEDULES..MANY_SCHEDULES).for_each(run);
     }

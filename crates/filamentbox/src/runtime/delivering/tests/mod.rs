@@ -133,6 +133,7 @@ impl World {
             sinks: vec![NAME.to_owned()],
             batch_size: plan.policy.batch_size as u64,
             clocks: self.clocks.clone(),
+            alerts: Alerts::default(),
         });
         self.phase = watch::channel(Phase::Running).0;
         let task = Delivering::new(Parts {
@@ -257,17 +258,19 @@ impl World {
         panic!("something waits for ever: {:?}, {taste:?}, {requests} requests", self.account().await)
     }
 
-    /// Nothing may be lost: what is not stored is a dead letter, or superseded, or evicted.
+    /// Nothing may be lost: what is not stored is a dead letter, or superseded, or evicted. Excused is only what the server has acknowledged,
+    /// lost, and does not say.
     async fn assert_complete(&mut self) {
         let account = self.account().await;
         let letters: BTreeMap<Key, String> =
             self.letters().await.into_iter().map(|letter| (key(&letter.point), letter.reason)).collect();
         let server = self.server.lock().unwrap();
-        let mut missing = 0;
+        let (mut missing, mut lost_unseen) = (0, 0);
         for (key, point) in &self.taken {
             match server.has(key) {
                 Some(stored) => assert_eq!(stored, point),
                 None if letters.contains_key(key) => {}
+                None if server.has_lost_unseen(key) => lost_unseen += 1,
                 None => missing += 1,
             }
         }
@@ -277,7 +280,7 @@ impl World {
             assert_eq!(missing, 0, "{account:?}");
             // One that was stored, and refused when it came again.
             let both = letters.keys().filter(|key| server.has(key).is_some()).count();
-            assert_eq!(account.delivered, (server.stored_count() - both) as u64, "{account:?}");
+            assert_eq!(account.delivered, (server.stored_count() + lost_unseen - both) as u64, "{account:?}");
         }
         for (key, reason) in &letters {
             let stored = server.has(key).is_some();

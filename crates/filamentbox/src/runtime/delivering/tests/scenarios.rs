@@ -154,6 +154,23 @@ fn a_server_that_is_killed_twice_in_a_row_gets_everything_once() {
     });
 }
 
+/// Seed 2056: the good ones of a backlog are there already, so that only bad ones are left to send, in batches of any size.
+#[test]
+fn bad_points_among_those_that_are_there_already_hold_up_nothing() {
+    simulate(|| async {
+        let mut world = behind(doubling(), 20, 200).await;
+        world.server().taste = Taste { bad_one_of: Some(3), names_them: true, ..Taste::default() };
+        world.pass_at_most(Duration::from_secs(14)).await;
+        // Before anything is settled.
+        world.kill();
+        world.server().taste.names_them = false;
+        world.start();
+        let account = world.drain().await;
+        assert!(account.dead_letter > 40, "{account:?}");
+        world.assert_complete().await;
+    });
+}
+
 /// VictoriaMetrics answers 204 to points outside its retention.
 #[test]
 fn what_is_accepted_and_not_kept_becomes_dead_letters_and_nothing_else_does() {

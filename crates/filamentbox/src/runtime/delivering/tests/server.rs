@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use filamentbox_core::physics::SplitMix64;
 use filamentbox_core::sample::Point;
+use filamentbox_core::time::UnixTime;
 use tokio::time::{Instant, sleep};
 
-use crate::sinks::{Asked, Health, History, Sink, SinkError, Tested, Written};
+use crate::sinks::{Absent, Asked, Health, History, Sink, SinkError, Tested, Written};
 
 /// Chance with a seed.
 pub(super) struct Dice(SplitMix64);
@@ -126,6 +128,10 @@ pub(super) struct Server {
     last_id: u64,
     /// Points that were refused alone or by name, or thrown away.
     pub(super) refused: BTreeSet<Key>,
+    /// Points that it has said it took, ...
+    acknowledged: BTreeSet<Key>,
+    /// ... and those that were gone after a crash.
+    forgotten: BTreeSet<Key>,
     pub(super) requests: u64,
     /// Points that came after a newer one, to a server that wants order.
     pub(super) out_of_order: u64,
@@ -162,6 +168,8 @@ impl Server {
             results: BTreeMap::new(),
             last_id: 0,
             refused: BTreeSet::new(),
+            acknowledged: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
             requests: 0,
             out_of_order: 0,
             wall: Box::new(wall),
@@ -180,8 +188,14 @@ impl Server {
         self.transits.clear();
         self.down_until = now + outage;
         if self.nature.doubles {
-            self.stored.retain(|_, kept| now - kept.at > lost);
+            let gone = self.stored.extract_if(.., |_, kept| now - kept.at <= lost);
+            self.forgotten.extend(gone.map(|(key, _)| key));
         }
+    }
+
+    /// Whether nobody can know that this point is gone: it was taken, the sender was told so, it was lost, and the server cannot be asked.
+    pub(super) fn has_lost_unseen(&self, key: &Key) -> bool {
+        !self.nature.answers && self.forgotten.contains(key) && self.acknowledged.contains(key)
     }
 
     pub(super) fn has(&self, key: &Key) -> Option<&Point> {
@@ -341,11 +355,30 @@ impl Server {
         self.results.remove(&id).unwrap_or_else(|| Err(retry("the connection broke", None)))
     }
 
+    /// The sender hears of it.
+    fn acknowledge(&mut self, points: &[Point], result: &Result<(), SinkError>) {
+        let rejected = match result {
+            Ok(()) => &[][..],
+            Err(SinkError::Partial { rejected, .. }) => rejected,
+            Err(_) => return,
+        };
+        let taken = points.iter().enumerate().filter(|(at, _)| rejected.iter().all(|(index, _)| index != at));
+        self.acknowledged.extend(taken.map(|(_, point)| key(point)));
+    }
+
     fn held(&mut self, points: &[Point]) -> Option<Vec<bool>> {
-        let now = Instant::now();
-        let lag = if self.nature.doubles { LAG } else { Duration::ZERO };
-        let has = |point: &Point| self.stored.get(&key(point)).is_some_and(|kept| now - kept.at >= lag);
+        let has = |point: &Point| self.stored.get(&key(point)).is_some_and(|kept| self.is_visible(kept));
         self.nature.answers.then(|| points.iter().map(has).collect())
+    }
+
+    fn is_visible(&self, kept: &Kept) -> bool {
+        let lag = if self.nature.doubles { LAG } else { Duration::ZERO };
+        Instant::now() - kept.at >= lag
+    }
+
+    fn has_none(&self, times: &RangeInclusive<UnixTime>) -> bool {
+        let is_there = |kept: &Kept| times.contains(&kept.point.at) && self.is_visible(kept);
+        self.nature.answers && !self.stored.values().any(is_there)
     }
 }
 
@@ -375,7 +408,25 @@ impl FakeSink {
             Fate::Goes { id, time, answer } => {
                 sleep(time).await;
                 let result = self.server().result(id);
-                if answer { result } else { Err(retry("the answer was lost", None)) }
+                if !answer {
+                    return Err(retry("the answer was lost", None));
+                }
+                self.server().acknowledge(points, &result);
+                result
+            }
+        }
+    }
+
+    async fn look_ahead(&self, times: RangeInclusive<UnixTime>) -> Result<bool, SinkError> {
+        let fate = self.server().begin(None);
+        match fate {
+            Fate::Hang => pending().await,
+            Fate::Error(error) => Err(error),
+            Fate::Goes { time, answer, .. } => {
+                sleep(time).await;
+                self.server().arrive();
+                let has_none = self.server().has_none(&times);
+                if answer { Ok(has_none) } else { Err(retry("the answer was lost", None)) }
             }
         }
     }
@@ -402,6 +453,10 @@ impl Sink for FakeSink {
 
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
         Box::pin(self.look_up(points))
+    }
+
+    fn has_none(&mut self, times: RangeInclusive<UnixTime>) -> Absent<'_> {
+        Box::pin(self.look_ahead(times))
     }
 
     fn test(&mut self) -> Tested<'_> {

@@ -178,6 +178,8 @@ fn space_switches_and_the_default_comes_back() {
     let mut model = model(&[("humidity_control.enabled", "yes")], &[]);
     model.go_to("Fan").press(&[Press::Enter, Press::Char(' ')]);
     assert_eq!(model.pending(), [("humidity_control.enabled".to_owned(), Some("false".to_owned()))]);
+    model.press(&[Press::Char(' ')]);
+    assert_eq!(model.pending(), [], "yes and true are the same");
     model.press(&[Press::Char('d')]);
     assert_eq!(model.pending(), [("humidity_control.enabled".to_owned(), None)]);
     model.press(&[Press::Char('s')]);
@@ -354,7 +356,7 @@ fn what_another_program_saved_meanwhile_is_not_overwritten() {
     model.committed(Committed::ChangedMeanwhile { stored: owned(&[("queue.max_size", "300")]) });
     model.shows(&["another program changed queue.max_size meanwhile", "queue.max_size  300 points -> 900 points"]);
     assert_eq!(model.values.stored_all(), owned(&[("queue.max_size", "300")]), "the next try expects what is there");
-    model.committed(Committed::ChangedMeanwhile { stored: owned(&[("queue.max_size", "900")]) });
+    model.committed(Committed::ChangedMeanwhile { stored: owned(&[("queue.max_size", "+900")]) });
     assert_eq!(model.pending(), [], "what is stored already is no change");
 }
 

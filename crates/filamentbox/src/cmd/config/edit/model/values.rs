@@ -110,16 +110,20 @@ impl Values {
     /// Sets `key`, to be saved later.
     pub(in super::super) fn set(&mut self, key: &str, text: &str) {
         let default = self.registry.find(key).filter(|spec| !spec.is_family()).map(|spec| spec.default);
-        let is_as_before = match self.stored(key) {
-            Some(stored) => stored == text,
-            None => default == Some(text),
-        };
+        let before = self.stored(key).or(default);
+        let is_as_before = before.is_some_and(|before| self.is_same(key, before, text));
         if is_as_before {
             self.pending.remove(key);
         } else {
             self.pending.insert(key.to_owned(), Some(Zeroizing::new(text.to_owned())));
         }
         self.look_again();
+    }
+
+    /// Whether two texts of `key` mean the same: the store writes numbers and switches in its own way.
+    fn is_same(&self, key: &str, one: &str, other: &str) -> bool {
+        let parsed = |text| self.registry.find(key).and_then(|spec| spec.parse(text).ok());
+        one == other || parsed(one).is_some_and(|one| parsed(other) == Some(one))
     }
 
     /// Takes `key` out of the store, later.
@@ -156,8 +160,9 @@ impl Values {
         self.stored = stored;
         self.before = (self.look)(&self.stored);
         let pending = std::mem::take(&mut self.pending);
-        let differs = |(key, text): &(String, Option<Zeroizing<String>>)| {
-            self.stored(key) != text.as_ref().map(|text| text.as_str())
+        let differs = |(key, text): &(String, Option<Zeroizing<String>>)| match (self.stored(key), text) {
+            (Some(stored), Some(text)) => !self.is_same(key, stored, text),
+            (stored, text) => stored.is_some() || text.is_some(),
         };
         self.pending = pending.into_iter().filter(differs).collect();
         self.look_again();

@@ -200,6 +200,9 @@ pub(super) fn about(values: &Values, spec: &KeySpec, key: &str) -> Vec<String> {
         };
         about.push(format!("Default: {default}{now}"));
     }
+    if spec.at_start {
+        about.push("A running daemon takes a change of it at its next start.".to_owned());
+    }
     if values.is_pending(key) {
         let (old, new) = values.old_and_new(key);
         about.push(format!("Not saved yet: {old} -> {new}"));
@@ -212,6 +215,7 @@ fn where_set(source: Source, key: &str) -> String {
         Source::Environment => {
             format!("{} in the environment of this program (the daemon's may be another)", variable_name(key))
         }
+        Source::Vault => "Vault".to_owned(),
         other => other.to_string(),
     }
 }
