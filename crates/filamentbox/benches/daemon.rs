@@ -150,8 +150,15 @@ fn field(path: &Path, name: &str) -> u64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
+/// Of a file that only root may read, as the daemon keeps its memory from other processes of its user.
+fn private_field(pid: u32, file: &str, name: &str) -> u64 {
+    let path = format!("/proc/{pid}/{file}");
+    assert!(fs::read_to_string(&path).is_ok(), "{path} cannot be read; run this as root");
+    field(Path::new(&path), name)
+}
+
 fn memory(pid: u32, name: &str) -> u64 {
-    field(Path::new(&format!("/proc/{pid}/smaps_rollup")), name)
+    private_field(pid, "smaps_rollup", name)
 }
 
 fn private(pid: u32) -> u64 {

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::support::{Daemon, InfluxServer, Server};
-use super::{field, seconds};
+use super::{private_field, seconds};
 
 /// What stands behind the daemon.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn measure(durability: &str, backend: Backend) {
 fn written(daemon: &Daemon, device: Option<&Device>) -> u64 {
     match device {
         Some(device) => device.written(),
-        None => field(Path::new(&format!("/proc/{}/io", daemon.pid())), "write_bytes:"),
+        None => private_field(daemon.pid(), "io", "write_bytes:"),
     }
 }
 

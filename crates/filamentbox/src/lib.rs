@@ -7,6 +7,7 @@ pub mod cmd;
 pub mod exposition;
 pub mod journal;
 pub mod logging;
+pub mod privacy;
 pub mod runtime;
 pub mod settings;
 pub mod sinks;

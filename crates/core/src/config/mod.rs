@@ -5,12 +5,14 @@
 //! Reading the layers (environment, store) is not done here: this crate touches no environment.
 
 pub mod keys;
+mod secret;
 mod spec;
 mod typed;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use secret::SecretText;
 pub use spec::{KeySpec, Kind, Standing, Value};
 pub use typed::{Band, BoxConfig, Config, Durability, OutputConfig, RequireSync, RetryConfig, SafetyConfig};
 
@@ -59,11 +61,11 @@ pub struct ConfigError {
     pub problem: String,
 }
 
-/// A checked value and where it came from.
+/// A checked value and where it came from. Its `Debug` shows no text as given, and of a secret nothing at all.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Setting {
-    /// The text as given; the default's text where none was given.
-    pub text: String,
+    /// The text as given, which may be a secret; the default's text where none was given.
+    pub text: SecretText,
     /// The text, parsed.
     pub value: Value,
     /// Where the text came from.
@@ -122,7 +124,8 @@ impl Registry {
             for (key, text) in &layer.values {
                 match self.check(key, text) {
                     Ok(value) => {
-                        drop(values.insert(key.clone(), Setting { text: text.clone(), value, source: layer.source }))
+                        let setting = Setting { text: text.as_str().into(), value, source: layer.source };
+                        values.insert(key.clone(), setting);
                     }
                     Err(problem) => errors.push((layer.source, ConfigError { key: key.clone(), problem })),
                 }
@@ -132,7 +135,7 @@ impl Registry {
             if !values.contains_key(spec.key) {
                 match spec.parse(spec.default) {
                     Ok(value) => {
-                        let setting = Setting { text: spec.default.to_owned(), value, source: Source::Default };
+                        let setting = Setting { text: spec.default.into(), value, source: Source::Default };
                         values.insert(spec.key.to_owned(), setting);
                     }
                     Err(problem) => {
@@ -235,6 +238,14 @@ impl Settings {
         }
     }
 
+    /// A secret's value; empty where not set.
+    pub fn secret(&self, key: &str) -> &SecretText {
+        match self.value(key) {
+            Value::Secret(secret) => secret,
+            other => panic!("{key} is read as a secret but is {other:?}: a defect"),
+        }
+    }
+
     /// A list's items.
     pub fn list(&self, key: &str) -> &[String] {
         match self.value(key) {
@@ -287,6 +298,23 @@ mod tests {
         assert_eq!(settings.get("heating_control.enabled").map(|s| s.source), Some(Source::Environment));
         assert!(!settings.switch("heating_control.enabled"));
         assert_eq!(settings.get("sensor.type").map(|s| s.source), Some(Source::Simulate));
+    }
+
+    #[test]
+    fn nothing_that_holds_a_secret_prints_it() {
+        static KEY: [KeySpec; 1] = [KeySpec::new("test.password", Kind::Secret, "", "", "")];
+        let registry = Registry::new(crate::config::typed::tests::CHOICES.iter().chain(&KEY));
+        let settings = registry.resolve(&[layer(&[("test.password", "hunter2"), ("sensor.type", "auto")])]);
+        let settings = settings.expect("allowed");
+        assert_eq!(settings.secret("test.password").expose(), "hunter2");
+        for text in
+            [format!("{settings:?}"), format!("{settings:#?}"), format!("{:?}", settings.secret("test.password"))]
+        {
+            assert!(text.contains("***") && !text.contains("hunter2"), "{text}");
+        }
+        let read_as_text =
+            std::panic::catch_unwind(|| settings.text("test.password").to_owned()).expect_err("a defect");
+        assert!(!read_as_text.downcast_ref::<String>().expect("a message").contains("hunter2"));
     }
 
     #[test]

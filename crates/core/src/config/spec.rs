@@ -1,5 +1,7 @@
 //! The description of one key, and the parsing that follows from it.
 
+use super::secret::SecretText;
+
 /// What a key's text may be.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -52,8 +54,10 @@ pub enum Value {
     Integer(u64),
     /// Of [`Kind::Bool`].
     Bool(bool),
-    /// Of every kind of text.
+    /// Of every kind of text but a secret.
     Text(String),
+    /// Of [`Kind::Secret`].
+    Secret(SecretText),
     /// Of [`Kind::Choices`].
     List(Vec<String>),
 }
@@ -143,6 +147,7 @@ impl KeySpec {
         let text = if matches!(self.kind, Kind::Secret | Kind::Text { .. }) { text } else { text.trim() };
         let allowed = || self.allowed();
         let refused = || format!("{text:?} is not allowed; allowed: {}", allowed());
+        let withheld = || format!("the value is not allowed; allowed: {}", allowed());
         match self.kind {
             Kind::Number { min, max } => {
                 let number: f64 = text.parse().map_err(|_| refused())?;
@@ -181,17 +186,16 @@ impl KeySpec {
             Kind::Url => {
                 if is_url(text) {
                     Ok(Value::Text(text.trim_end_matches('/').to_owned()))
+                } else if text.contains(['@', '?', '#']) {
+                    // There may be a password before the @, or a token behind the others.
+                    Err(withheld())
                 } else {
                     Err(refused())
                 }
             }
             Kind::Secret => {
                 let fits = text.len() <= SECRET_MAX && !text.contains(char::is_control);
-                if fits {
-                    Ok(Value::Text(text.to_owned()))
-                } else {
-                    Err(format!("the value is not allowed; allowed: {}", allowed()))
-                }
+                if fits { Ok(Value::Secret(text.into())) } else { Err(withheld()) }
             }
         }
     }
@@ -275,5 +279,10 @@ mod tests {
     fn a_refused_secret_is_not_repeated() {
         let spec = KeySpec::new("test.password", Kind::Secret, "", "", "");
         assert!(!spec.parse("hunter2\n!\u{7}x").expect_err("control character").contains("hunter2"));
+        let spec = KeySpec::new("test.url", Kind::Url, "", "", "");
+        for bad in ["http://ann:hunter2@h", "http://h/?token=hunter2", "http://h/#hunter2", "ann:hunter2@h"] {
+            assert!(!spec.parse(bad).expect_err("more than a place").contains("hunter2"), "{bad}");
+        }
+        assert!(spec.parse("localhost:8086").expect_err("no scheme").contains("\"localhost:8086\""));
     }
 }

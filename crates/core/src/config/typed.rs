@@ -369,7 +369,7 @@ pub(in crate::config) mod tests {
     use super::*;
 
     /// Stand-ins for keys that come from the registries of sensors and sinks.
-    static CHOICES: [KeySpec; 3] = [
+    pub(in crate::config) static CHOICES: [KeySpec; 3] = [
         KeySpec::new("sensor.type", Kind::Choice(&["auto", "simulated", "dht22"]), "auto", "", ""),
         KeySpec::new("database.type", Kind::Choices(&["none", "a", "b"]), "none", "", ""),
         KeySpec::new("sensor.gpio_pin", Kind::Integer { min: 0, max: 27 }, "4", "", ""),

@@ -134,7 +134,7 @@ impl Alerts {
     pub fn configure(&self, settings: &Settings) -> Option<Hooks> {
         // What cannot be parsed was refused by `check`.
         let program = Program::parse(settings.text(COMMAND)).ok().flatten();
-        let webhook = Webhook::parse(settings.text(WEBHOOK_URL)).ok().flatten();
+        let webhook = Webhook::parse(settings.secret(WEBHOOK_URL).expose()).ok().flatten();
         let is_any = program.is_some() || webhook.is_some();
         let (queue, alerts) = sync_channel(QUEUE);
         *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = is_any.then_some(queue);
@@ -175,7 +175,7 @@ pub struct Hooks {
 /// What keeps the hooks from being used.
 pub fn check(settings: &Settings) -> Vec<ConfigError> {
     let program = Program::parse(settings.text(COMMAND)).err().map(|problem| (COMMAND, problem));
-    let webhook = Webhook::parse(settings.text(WEBHOOK_URL)).err().map(|problem| (WEBHOOK_URL, problem));
+    let webhook = Webhook::parse(settings.secret(WEBHOOK_URL).expose()).err().map(|problem| (WEBHOOK_URL, problem));
     let error = |(key, problem): (&str, String)| ConfigError { key: key.to_owned(), problem };
     [program, webhook].into_iter().flatten().map(error).collect()
 }

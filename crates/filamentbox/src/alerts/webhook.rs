@@ -14,8 +14,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where the authority of a server of one's own goes: there is no setting for it.
 const CERTIFICATES: &str = "the system's (/usr/local/share/ca-certificates, then update-ca-certificates)";
 
-/// A URL.
-#[derive(Debug)]
+/// A URL. It cannot be printed.
 pub(super) struct Webhook {
     url: Url,
 }

@@ -93,7 +93,8 @@ pub(super) fn test_all(settings: &Settings, config: &Config, data_dir: &Path) ->
 
 /// Where it is: its URL, or host and port.
 fn server(settings: &Settings, name: &str) -> String {
-    let text = |part: &str| settings.get(&format!("database.{name}.{part}")).map(|setting| setting.text.clone());
+    let text =
+        |part: &str| settings.get(&format!("database.{name}.{part}")).map(|setting| setting.text.expose().to_owned());
     match (text("url"), text("host"), text("port")) {
         (Some(url), _, _) => url,
         (None, Some(host), Some(port)) => format!("{host}:{port}"),

@@ -25,6 +25,7 @@ use filamentbox_core::command::OutputKind;
 
 use crate::cli::{Cli, Command, DatabaseCommand, HistoryCommand, OutputsCommand};
 use crate::client::{Client, ClientError};
+use crate::privacy;
 use crate::runtime::folder::{client_data_dir, default_data_dir};
 use crate::settings::{self, Access, Loaded, Places, SettingsError, Sources};
 
@@ -35,6 +36,10 @@ const NO_DAEMON: u8 = 3;
 
 /// Runs what was asked for.
 pub fn dispatch(cli: Cli) -> ExitCode {
+    if !matches!(cli.command, Command::RelayGuard(_)) {
+        // Where this cannot be had, `run` says so.
+        let _dumpable = privacy::forbid_dumps();
+    }
     let data_dir = cli.data_dir;
     // Commands look where the daemon is; the daemon and `outputs off` where they are told to be.
     let places =

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tracing::{error, warn};
 
 use crate::cli::RunArgs;
 use crate::runtime::folder::{DataFolder, is_no_room, try_to_write};
 use crate::settings::{self, Access, Places, SettingsError, Sources};
-use crate::{logging, runtime};
+use crate::{logging, privacy, runtime};
 
 /// On a disk that cannot be written the daemon works without a store, if there was none: with defaults and environment.
 fn access(places: &Places) -> Access {
@@ -23,12 +23,22 @@ fn access(places: &Places) -> Access {
 }
 
 pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
+    // First of all: there must be no other thread yet.
+    let (variables, exposed) =
+        privacy::variables(&settings::registry()).context("the secrets of the environment cannot be read")?;
+    let dumpable = privacy::forbid_dumps();
     let _log = logging::start(args.debug);
+    if let Some(problem) = exposed {
+        warn!("secrets stay in the environment, where other processes of this user can read them: {problem}");
+    }
+    if let Err(problem) = dumpable {
+        warn!("a crash may leave a file with secrets: {problem}");
+    }
     let data_dir = places.data_dir.clone();
     // The store's folder is the data folder as a rule; the daemon makes it, and the store in it.
     let prepared = DataFolder::make(places.store_dir()).map_err(anyhow::Error::from);
     let access = access(&places);
-    let sources = prepared.and_then(|()| Ok(Sources::open(places, access, args.simulate, settings::variables())?));
+    let sources = prepared.and_then(|()| Ok(Sources::open(places, access, args.simulate, variables)?));
     let sources = match sources {
         Ok(sources) => sources,
         Err(problem) => {

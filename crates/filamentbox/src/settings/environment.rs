@@ -1,7 +1,7 @@
 //! `FILAMENTBOX_SECTION__KEY` in the environment: the key in capitals, `.` as `__`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use filamentbox_core::config::{ConfigError, Layer, Registry, Source};
 
@@ -14,6 +14,10 @@ const TAGS: &str = "data_collection.tags";
 
 /// Variables that say how the store is opened.
 const NOT_SETTINGS: [&str; 2] = ["FILAMENTBOX_CONFIG_KEY", "FILAMENTBOX_ALLOW_DEFAULT_KEY"];
+
+/// Secrets that are no settings.
+const SECRETS: [&str; 5] =
+    ["CONFIG_ENCRYPTION_KEY", "VAULT_TOKEN", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_SECRET_ID_WRAPPED"];
 
 pub(super) struct Environment {
     pub(super) layer: Layer,
@@ -61,6 +65,14 @@ pub(super) fn variable(variables: &[Variable], name: &str) -> Option<String> {
     value.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
+/// Whether the value of the variable `name` is nobody's business: it sets a secret, or is no setting and may be a misspelt one.
+pub(super) fn is_secret(registry: &Registry, name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    let Some(setting) = name.strip_prefix(PREFIX) else { return SECRETS.contains(&name) };
+    let key = setting.to_ascii_lowercase().replace("__", ".");
+    key != TAGS && registry.find(&key).is_none_or(|spec| spec.is_secret())
+}
+
 /// The name of the variable that sets `key`.
 pub fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
@@ -78,7 +90,7 @@ mod tests {
             (Ok(loaded), Ok(values)) => {
                 for (key, text) in values {
                     assert_eq!(
-                        loaded.settings.get(key).map(|s| (s.text.as_str(), s.source)),
+                        loaded.settings.get(key).map(|s| (s.text.expose(), s.source)),
                         Some((*text, Source::Environment))
                     );
                 }
@@ -122,6 +134,21 @@ mod tests {
             "30 and 22 are not allowed together",
         ];
         check(&variables, Err(words));
+    }
+
+    #[test]
+    fn every_variable_that_may_hold_a_secret_is_known() {
+        let registry = registry();
+        let secret = |name: &str| is_secret(&registry, OsStr::new(name));
+        for spec in registry.specs() {
+            assert_eq!(secret(&variable_name(spec.key)), spec.is_secret(), "{}", spec.key);
+        }
+        for name in ["CONFIG_ENCRYPTION_KEY", "FILAMENTBOX_CONFIG_KEY", "VAULT_TOKEN", "FILAMENTBOX_DATABASE_TOKEN"] {
+            assert!(secret(name), "{name}");
+        }
+        for name in ["PATH", "HTTP_PROXY", "VAULT_ADDR", "FILAMENTBOX_DATA_COLLECTION__TAGS", "config_encryption_key"] {
+            assert!(!secret(name), "{name}");
+        }
     }
 
     #[test]

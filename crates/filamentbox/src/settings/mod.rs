@@ -14,6 +14,8 @@ mod sources;
 mod store;
 pub mod vault;
 
+use std::ffi::OsStr;
+
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
 
@@ -136,6 +138,11 @@ fn reserved(registry: &Registry, settings: &Settings) -> Vec<String> {
         .collect()
 }
 
+/// Whether the value of the variable `name` may be a secret.
+pub fn is_secret_variable(registry: &Registry, name: &OsStr) -> bool {
+    environment::is_secret(registry, name)
+}
+
 /// The process's environment.
 pub fn variables() -> Vec<Variable> {
     std::env::vars_os().collect()
@@ -187,7 +194,7 @@ mod tests {
                     (default, Source::Default),
                 ];
                 let expected = layers.into_iter().find_map(|(text, source)| Some((text?, source)));
-                let holds = loaded.settings.get(key).map(|setting| (setting.text.clone(), setting.source));
+                let holds = loaded.settings.get(key).map(|setting| (setting.text.expose().to_owned(), setting.source));
                 prop_assert_eq!(holds, expected, "{}", key);
             }
         }

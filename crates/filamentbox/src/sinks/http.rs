@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
-use filamentbox_core::config::{ConfigError, KeySpec, Kind, Settings};
+use filamentbox_core::config::{ConfigError, KeySpec, Kind, SecretText, Settings};
 use filamentbox_core::time::UnixTime;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -33,25 +33,25 @@ const REASON_MAX: usize = 300;
 const GZIP_MIN: usize = 1024;
 const USER_AGENT: &str = concat!("filamentbox/", env!("CARGO_PKG_VERSION"));
 
-/// How a sink proves who it is.
+/// How a sink proves who it is. It cannot be printed.
 pub(super) enum Auth {
     Nobody,
     Basic {
         username: String,
-        password: String,
+        password: SecretText,
     },
     Bearer {
-        token: String,
+        token: SecretText,
     },
     /// The scheme of InfluxDB 2.
     Token {
-        token: String,
+        token: SecretText,
     },
 }
 
 /// The authentication of a sink whose user name and password are under these keys.
 pub(super) fn basic(settings: &Settings, username_key: &str, password_key: &str) -> Result<Auth, ConfigError> {
-    let (username, password) = (settings.text(username_key), settings.text(password_key));
+    let (username, password) = (settings.text(username_key), settings.secret(password_key));
     let refused = |problem: String| Err(ConfigError { key: username_key.to_owned(), problem });
     match (username.is_empty(), password.is_empty()) {
         (true, true) => Ok(Auth::Nobody),
@@ -62,18 +62,18 @@ pub(super) fn basic(settings: &Settings, username_key: &str, password_key: &str)
         (false, _) if username.contains(':') => {
             refused(format!("{username:?} is not allowed; allowed: a name without a colon"))
         }
-        (false, _) => Ok(Auth::Basic { username: username.to_owned(), password: password.to_owned() }),
+        (false, _) => Ok(Auth::Basic { username: username.to_owned(), password: password.clone() }),
     }
 }
 
 /// The token under `key`; `None` when it is not set.
-pub(super) fn token(settings: &Settings, key: &str) -> Result<Option<String>, ConfigError> {
-    let token = settings.text(key);
-    if !token.bytes().all(|c| c.is_ascii_graphic()) {
+pub(super) fn token(settings: &Settings, key: &str) -> Result<Option<SecretText>, ConfigError> {
+    let token = settings.secret(key);
+    if !token.expose().bytes().all(|c| c.is_ascii_graphic()) {
         let problem = "the token is not allowed; allowed: visible ASCII characters without spaces".to_owned();
         return Err(ConfigError { key: key.to_owned(), problem });
     }
-    Ok(Some(token.to_owned()).filter(|token| !token.is_empty()))
+    Ok(Some(token.clone()).filter(|token| !token.is_empty()))
 }
 
 /// Like [`basic`], or a bearer token in its place, under the key `token_key`.
@@ -234,9 +234,9 @@ impl Http {
     pub(super) async fn send(&self, request: RequestBuilder, answer_max: usize) -> Result<Answer, SinkError> {
         let request = match &self.auth {
             Auth::Nobody => request,
-            Auth::Basic { username, password } => request.basic_auth(username, Some(password)),
-            Auth::Bearer { token } => request.bearer_auth(token),
-            Auth::Token { token } => request.header(header::AUTHORIZATION, format!("Token {token}")),
+            Auth::Basic { username, password } => request.basic_auth(username, Some(password.expose())),
+            Auth::Bearer { token } => request.bearer_auth(token.expose()),
+            Auth::Token { token } => request.header(header::AUTHORIZATION, format!("Token {}", token.expose())),
         };
         let mut response = request.send().await.map_err(|error| self.lost(error))?;
         let status = response.status();
@@ -255,8 +255,13 @@ impl Http {
         }
         let body = String::from_utf8_lossy(&body).into_owned();
         // What a server gives back when all is well is data, in which nothing may be replaced.
-        let body = if status.is_success() { body } else { self.secrets.redact(&body) };
+        let body = if status.is_success() { body } else { self.secrets.redact_body(&body) };
         Ok(Answer { status: status.as_u16(), retry_after, headers, body })
+    }
+
+    /// `text` without secrets: for what a server says of itself when all is well.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.secrets.redact(text)
     }
 
     fn lost(&self, error: reqwest::Error) -> SinkError {
@@ -495,7 +500,7 @@ mod tests {
         const KEY: &str = "database.victoriametrics.token";
         let token = |text: &str| super::token(&super::super::tests::settings(&[(KEY, text)]), KEY);
         assert_eq!(token(""), Ok(None));
-        assert_eq!(token("ap1-v3_a+b/c=="), Ok(Some("ap1-v3_a+b/c==".to_owned())));
+        assert_eq!(token("ap1-v3_a+b/c=="), Ok(Some("ap1-v3_a+b/c==".into())));
         for bad in ["two words", "tökén"] {
             let error = token(bad).expect_err("no header may have it").to_string();
             assert!(error.contains(KEY) && !error.contains(bad), "{error}");

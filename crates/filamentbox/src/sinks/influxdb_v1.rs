@@ -119,7 +119,8 @@ impl Sink for InfluxDbV1 {
             } else {
                 self.verdict(&answer)
             };
-            let version = answer.header("x-influxdb-version").map(|version| format!("InfluxDB {version}"));
+            let version =
+                answer.header("x-influxdb-version").map(|version| self.http.redact(&format!("InfluxDB {version}")));
             Health { version, ..Health::of_answer(&answer).of_write(&written) }
         })
     }
@@ -171,7 +172,7 @@ impl InfluxDbV1 {
             Err(refused) => Ok(format!("could not be created: {refused}")),
             // A statement's own error comes with 200.
             Ok(()) if answer.body.contains("\"error\"") => {
-                Ok(format!("could not be created: {}", http::words(&answer.body)))
+                Ok(format!("could not be created: {}", self.http.redact(&http::words(&answer.body))))
             }
             Ok(()) => Ok("was created and is not there".to_owned()),
         }

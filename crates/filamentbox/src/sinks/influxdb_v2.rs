@@ -95,7 +95,7 @@ impl Sink for InfluxDbV2 {
             };
             let version = answer
                 .header("x-influxdb-version")
-                .map(|version| format!("InfluxDB {}", version.trim_start_matches('v')));
+                .map(|version| self.http.redact(&format!("InfluxDB {}", version.trim_start_matches('v'))));
             Health { version, ..Health::of_answer(&answer).of_write(&self.verdict(&answer)) }
         })
     }

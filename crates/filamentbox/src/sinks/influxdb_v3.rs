@@ -134,7 +134,8 @@ impl Sink for InfluxDbV3 {
             let written = if is_refused_for_its_lines { Ok(()) } else { verdict(&answer, 1) };
             // Only this tells the version; a server that does not answer it may still be fine.
             let ping = self.http.get(self.ping_url.clone(), 1024).await.ok();
-            let version = ping.and_then(|ping| Some(format!("InfluxDB {}", ping.header("x-influxdb-version")?)));
+            let version = ping
+                .and_then(|ping| Some(self.http.redact(&format!("InfluxDB {}", ping.header("x-influxdb-version")?))));
             Health { version, ..Health::of_answer(&answer).of_write(&written) }
         })
     }

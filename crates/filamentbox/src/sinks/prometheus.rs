@@ -178,7 +178,10 @@ impl Sink for Pushgateway {
                 Ok(status) => status,
                 Err(error) => return Health::unknown().of_write(&Err(error)),
             };
-            let health = Health { version: version(&status), ..Health::of_answer(&status) };
+            let health = Health {
+                version: version(&status).map(|version| self.http.redact(&version)),
+                ..Health::of_answer(&status)
+            };
             let made = match self.put(self.test_url.clone(), Vec::new()).await {
                 Ok(answer) => classify(TITLE, &answer),
                 Err(error) => Err(error),

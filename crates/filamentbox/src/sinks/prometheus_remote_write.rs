@@ -171,7 +171,7 @@ impl Sink for RemoteWrite {
                 Ok(answer) => Health::of_answer(&answer).of_write(&verdict(&answer)),
                 Err(error) => return Health::unknown().of_write(&Err(error)),
             };
-            Health { version: self.version().await, ..health }
+            Health { version: self.version().await.map(|version| self.http.redact(&version)), ..health }
         })
     }
 }

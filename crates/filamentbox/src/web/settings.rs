@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use filamentbox_core::config::{KeySpec, Kind, Setting, Value as Parsed};
+use filamentbox_core::config::{KeySpec, Kind, Value as Parsed};
 use serde_json::{Map, Value, json};
 
 use super::Daemon;
@@ -120,7 +120,7 @@ fn describe(spec: &KeySpec, view: &View, key: &str) -> Map<String, Value> {
         Kind::Text { .. } | Kind::Url | Kind::Secret => ("str", None, Value::Null, Value::Null),
     };
     let fields = [
-        ("value", value(spec, setting)),
+        ("value", setting.map_or(Value::Null, |setting| parsed(&setting.value))),
         ("set", json!(setting.is_some_and(|setting| !setting.text.is_empty()))),
         ("source", json!(setting.map(|setting| setting.source.to_string()))),
         ("type", json!(kind)),
@@ -137,24 +137,18 @@ fn describe(spec: &KeySpec, view: &View, key: &str) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn value(spec: &KeySpec, setting: Option<&Setting>) -> Value {
-    match setting {
-        Some(setting) if spec.is_secret() && !setting.text.is_empty() => json!(MASK),
-        Some(setting) => parsed(&setting.value),
-        None => Value::Null,
-    }
-}
-
 fn default(spec: &KeySpec) -> Value {
     spec.parse(spec.default).map_or(Value::Null, |value| parsed(&value))
 }
 
+/// A value for people: a secret's is a mask.
 fn parsed(value: &Parsed) -> Value {
     match value {
         Parsed::Number(number) => json!(number),
         Parsed::Integer(integer) => json!(integer),
         Parsed::Bool(switch) => json!(switch),
         Parsed::Text(text) => json!(text),
+        Parsed::Secret(secret) => json!(if secret.is_empty() { "" } else { MASK }),
         Parsed::List(items) => json!(items.join(",")),
     }
 }

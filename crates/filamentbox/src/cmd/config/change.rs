@@ -91,7 +91,7 @@ impl Told<'_> {
                 format!(
                     "{} is stored, but {} holds: {}",
                     self.masked(new),
-                    self.masked(&winner.text),
+                    self.masked(winner.text.expose()),
                     wins(key, winner)
                 )
             }
@@ -100,7 +100,7 @@ impl Told<'_> {
             (None, Some(winner)) => format!(
                 "{}; {} holds as before: {}",
                 if self.stored.is_some() { "no longer stored" } else { "not in the store" },
-                self.masked(&winner.text),
+                self.masked(winner.text.expose()),
                 wins(key, winner)
             ),
             (None, None) if self.stored.is_none() => format!("not in the store; {} holds", self.with_source(setting)),
@@ -118,7 +118,7 @@ impl Told<'_> {
     fn with_source(&self, setting: Option<&Setting>) -> String {
         match setting {
             Some(setting) if !setting.text.is_empty() || setting.source != Source::Default => {
-                format!("{} ({})", self.masked(&setting.text), setting.source)
+                format!("{} ({})", self.masked(setting.text.expose()), setting.source)
             }
             _ => "not set".to_owned(),
         }

@@ -20,7 +20,7 @@ pub(super) fn get(args: &GetArgs, installation: &Installation) -> Result<ExitCod
     let is_about_key = |problem: &_| super::keys_of(problem).any(|named| named == key);
     match survey.settings.get(key) {
         _ if problems.iter().any(is_about_key) => {}
-        Some(setting) => say(shown(&sources.registry, key, &setting.text, args.reveal)),
+        Some(setting) => say(shown(&sources.registry, key, setting.text.expose(), args.reveal)),
         None => bail!("{key} is not set"),
     }
     // The value is right, but no daemon starts with these settings.

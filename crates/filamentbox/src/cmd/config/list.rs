@@ -58,7 +58,7 @@ fn rows(registry: &Registry, survey: &Survey, problems: &[ConfigError], reveal: 
         .iter()
         .map(|(key, setting)| Row {
             key: key.to_owned(),
-            value: Some(shown(registry, key, &setting.text, reveal)),
+            value: Some(shown(registry, key, setting.text.expose(), reveal)),
             source: setting.source,
             problem: None,
         })

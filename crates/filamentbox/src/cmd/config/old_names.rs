@@ -15,7 +15,7 @@ fn present(installation: &Installation) -> Result<impl Fn(&str) -> Option<String
     Ok(move |key: &str| {
         let given = settings.get(key).filter(|setting| setting.source != filamentbox_core::config::Source::Default);
         let stored = || stored.iter().find(|(known, _)| known == key).map(|(_, text)| text.clone());
-        given.map(|setting| setting.text.clone()).or_else(stored)
+        given.map(|setting| setting.text.expose().to_owned()).or_else(stored)
     })
 }
 

@@ -170,7 +170,8 @@ fn start_child(plan: &Plan) -> std::io::Result<(Link, Option<GuardProcess>)> {
     let (link, guards_end) = Link::pair()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("relay-guard").arg("--state-dir").arg(&plan.state_dir).arg("--limits").arg(&plan.limits);
-    command.env_remove("NOTIFY_SOCKET");
+    // It needs nothing of the environment, in which a proxy's password may be, and NOTIFY_SOCKET is not its own.
+    command.env_clear();
     if plan.simulate {
         command.arg("--simulate");
     }

@@ -151,7 +151,7 @@ impl Reloading {
 
     fn describe(&self, key: &str, old: &Loaded, new: &Loaded, who: Option<&str>) -> String {
         let is_secret = self.registry.find(key).is_none_or(|spec| spec.is_secret());
-        let shown = |loaded: &Loaded| match loaded.settings.get(key).map(|setting| setting.text.as_str()) {
+        let shown = |loaded: &Loaded| match loaded.settings.get(key).map(|setting| setting.text.expose()) {
             None | Some("") => "not set".to_owned(),
             Some(_) if is_secret => SECRET.to_owned(),
             Some(text) => text.to_owned(),

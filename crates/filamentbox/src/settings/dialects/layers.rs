@@ -93,7 +93,7 @@ mod tests {
         };
         let loaded = load(&registry(), layers).expect("accepted");
         for (key, text) in holds {
-            assert_eq!(loaded.settings.get(key).map(|setting| setting.text.as_str()), Some(*text), "{key}");
+            assert_eq!(loaded.settings.get(key).map(|setting| setting.text.expose()), Some(*text), "{key}");
         }
         for part in told {
             assert!(loaded.warnings.iter().any(|line| line.contains(part)), "{part:?} is not in {:?}", loaded.warnings);
@@ -168,7 +168,7 @@ mod tests {
         let vault = vec![("sensors.type".to_owned(), "dht22".to_owned())];
         let loaded = load(&registry(), Layers { vault, ..Layers::default() }).expect("accepted");
         assert_eq!(
-            loaded.settings.get("sensor.type").map(|s| (s.text.as_str(), s.source)),
+            loaded.settings.get("sensor.type").map(|s| (s.text.expose(), s.source)),
             Some(("dht22", Source::Vault))
         );
         assert!(

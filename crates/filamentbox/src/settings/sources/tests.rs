@@ -77,7 +77,7 @@ fn set(sources: &mut Sources, key: &str, text: &str) {
 
 #[track_caller]
 fn get(sources: &Sources, key: &str) -> String {
-    sources.load().expect("allowed").settings.get(key).expect("set").text.clone()
+    sources.load().expect("allowed").settings.get(key).expect("set").text.expose().to_owned()
 }
 
 /// Names and contents of all files but the lock, which says nothing.

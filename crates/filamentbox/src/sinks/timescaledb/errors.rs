@@ -4,6 +4,7 @@ use tokio_postgres::error::DbError;
 
 use super::super::SinkError;
 use super::super::http::{causes, tidy};
+use super::super::secrets::Secrets;
 use super::schema;
 
 /// What to do after a SQLSTATE.
@@ -46,14 +47,13 @@ pub(super) struct Names {
     /// The table, quoted for SQL.
     pub(super) table: String,
     /// Never shown.
-    pub(super) password: String,
+    pub(super) secrets: Secrets,
 }
 
 impl Names {
     /// `text` in one line, without the password.
     pub(super) fn tidy(&self, text: &str) -> String {
-        let text = if self.password.is_empty() { text.to_owned() } else { text.replace(&self.password, "***") };
-        tidy(&text)
+        tidy(&self.secrets.redact(text))
     }
 
     /// What an error of a query means.
@@ -156,7 +156,7 @@ mod tests {
             database: "d".to_owned(),
             username: "u".to_owned(),
             table: "\"t\"".to_owned(),
-            password: "s3cret".to_owned(),
+            secrets: Secrets::of_login("u", &"s3cret".into()),
         };
         assert_eq!(names.tidy("no\n\"s3cret\""), "no \"***\"");
     }

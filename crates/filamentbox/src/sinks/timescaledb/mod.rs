@@ -28,6 +28,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 use tracing::info;
 
+use super::secrets::Secrets;
 use super::{Finding, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
 use crate::runtime::clock::wall;
 use connect::{Driver, NoConnection, Place, Server};
@@ -129,7 +130,7 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
         database: settings.text(DATABASE).to_owned(),
         username: settings.text(USERNAME).to_owned(),
         table: schema::table(table, TABLE)?,
-        password: settings.text(PASSWORD).to_owned(),
+        secrets: Secrets::of_login(settings.text(USERNAME), settings.secret(PASSWORD)),
     };
     let server = server(settings, &names)?;
     Ok(Box::new(TimescaleDb {
@@ -150,8 +151,9 @@ fn server(settings: &Settings, names: &Names) -> Result<Server, ConfigError> {
     let mut login = tokio_postgres::Config::new();
     login.user(&names.username).dbname(&names.database).application_name(APPLICATION);
     login.ssl_mode(tokio_postgres::config::SslMode::Disable);
-    if !names.password.is_empty() {
-        login.password(&names.password);
+    let password = settings.secret(PASSWORD);
+    if !password.is_empty() {
+        login.password(password.expose());
     }
     if host.starts_with('/') {
         let path = Path::new(host).join(format!(".s.PGSQL.{port}"));
@@ -334,7 +336,7 @@ impl TimescaleDb {
         let (version, extension): (&str, Option<&str>) = (row.get(0), row.get(1));
         let number = version.split(' ').next().unwrap_or(version);
         let extension = extension.map_or(String::new(), |version| format!(", TimescaleDB {version}"));
-        health.version = Some(format!("PostgreSQL {number}{extension}"));
+        health.version = Some(self.names.tidy(&format!("PostgreSQL {number}{extension}")));
         if let (Some(before), Some(after)) = (before, after) {
             let server = row.get::<_, SystemTime>(2).duration_since(UNIX_EPOCH).unwrap_or_default();
             let ours = before.millis().midpoint(after.millis());

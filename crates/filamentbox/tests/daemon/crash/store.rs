@@ -165,7 +165,7 @@ impl Bench {
             if loaded.config.tags.len() != tags {
                 return Err(format!("{} tags of {tags}", loaded.config.tags.len()));
             }
-            Ok(loaded.settings.get(KEY).expect("it has a default").text.clone())
+            Ok(loaded.settings.get(KEY).expect("it has a default").text.expose().to_owned())
         };
         let read = value(Access::Existing).map_err(|wrong| format!("reading: {wrong}"))?;
         let opened = value(Access::Create).map_err(|wrong| format!("starting: {wrong}"))?;

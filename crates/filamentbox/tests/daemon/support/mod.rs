@@ -30,7 +30,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything local.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether `program` is installed. When it is not, says that the test is skipped, or fails with
 /// `FILAMENTBOX_REQUIRE_SERVERS=1`.

@@ -19,7 +19,9 @@ fn vault_stands_between_the_environment_and_the_store() {
     let changes = [("sensor.gpio_pin", "4"), ("queue.max_size", "5000")]
         .map(|(key, text)| filamentbox::settings::Change { key: key.to_owned(), text: Some(text.to_owned()) });
     let loaded = sources.change(&changes, "a test").expect("allowed");
-    let of = |key: &str| loaded.settings.get(key).map(|setting| (setting.text.clone(), setting.source)).expect("set");
+    let of = |key: &str| {
+        loaded.settings.get(key).map(|setting| (setting.text.expose().to_owned(), setting.source)).expect("set")
+    };
     assert_eq!(of("sensor.type"), ("bme280".to_owned(), Source::Environment));
     assert_eq!(of("sensor.gpio_pin"), ("17".to_owned(), Source::Vault));
     assert_eq!(of("data_collection.tags.Room"), ("attic".to_owned(), Source::Vault));

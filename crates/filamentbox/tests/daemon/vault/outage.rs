@@ -25,7 +25,7 @@ fn a_restart_without_vault_takes_what_was_kept() {
     for access in [Access::Create, Access::Existing] {
         let loaded = home.load(access, &set).expect("a start without Vault");
         let setting = loaded.settings.get("sensor.type").expect("set");
-        assert_eq!((setting.text.as_str(), setting.source), ("dht22", Source::Vault));
+        assert_eq!((setting.text.expose(), setting.source), ("dht22", Source::Vault));
         let warnings = loaded.warnings.join("\n");
         for words in ["cannot connect to", "kept in memory until", "the settings from Vault are those kept on"] {
             assert!(warnings.contains(words), "{words:?} is not in {warnings}");

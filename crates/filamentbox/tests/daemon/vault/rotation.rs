@@ -19,7 +19,7 @@ fn set(home: &Home, pairs: &[(&str, &str)], text: &str) -> Result<(), SettingsEr
 #[track_caller]
 fn assert_value(home: &Home, pairs: &[(&str, &str)], text: &str) {
     let loaded = home.load(Access::Existing, pairs).expect("it opens");
-    assert_eq!(loaded.settings.get("queue.max_size").expect("a default").text, text);
+    assert_eq!(loaded.settings.get("queue.max_size").expect("a default").text.expose(), text);
 }
 
 #[test]

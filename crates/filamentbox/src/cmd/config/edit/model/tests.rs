@@ -106,7 +106,7 @@ fn a_newcomer_sets_up_influxdb_2() {
     assert!(model.selected().starts_with("Test the connection"), "{}", model.selected());
     let Effect::Test(number, loaded) = model.press(&[Press::Enter]) else { panic!("no test") };
     assert_eq!(
-        loaded.settings.text("database.influxdb_v2.token"),
+        loaded.settings.secret("database.influxdb_v2.token").expose(),
         "s3cret",
         "the test has the values that are not saved"
     );

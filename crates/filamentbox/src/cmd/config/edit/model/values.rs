@@ -67,7 +67,7 @@ impl Values {
     }
 
     pub(in super::super) fn text(&self, key: &str) -> &str {
-        self.setting(key).map_or("", |setting| &setting.text)
+        self.setting(key).map_or("", |setting| setting.text.expose())
     }
 
     pub(in super::super) fn is_on(&self, key: &str) -> bool {
