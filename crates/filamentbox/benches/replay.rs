@@ -5,23 +5,18 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use filamentbox::alerts::Alerts;
-use filamentbox::journal;
-use filamentbox::runtime::clock::{Clocks, wall};
 use filamentbox::sinks::Labels;
 use filamentbox::sinks::line_protocol::{Backslash, Encoder};
-use filamentbox_core::config::Durability;
-use filamentbox_core::sample::{BoxName, Measurement, Point, Sample};
-use filamentbox_core::time::UnixTime;
-use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
+use filamentbox_core::sample::Point;
 use serde_json::Value;
 
-use super::support::{Daemon, InfluxServer, PASSWORD, Server, USERNAME, VictoriaServer, basic_header, http};
+use super::support::backlog::{fill, point, start_ms};
+use super::support::{
+    Daemon, InfluxServer, PASSWORD, Server, USERNAME, VictoriaServer, basic_header, fill, http, point, start_ms,
+};
 use super::{field, memory, usage};
 
 /// A week at one sample a second.
@@ -174,66 +169,4 @@ fn waiting(socket: &Path, name: &str) -> u64 {
     let sinks = body["sinks"].as_array().expect("backends");
     let sink = sinks.iter().find(|sink| sink["type"] == name).expect("the backend");
     sink["totals"]["waiting"].as_u64().expect("a number")
-}
-
-fn start_ms(count: u64) -> i64 {
-    let now = wall().expect("a clock").millis();
-    now - i64::try_from(count).expect("small") * 1000
-}
-
-fn point(start_ms: i64, index: u64) -> Point {
-    let swing = (index as f64 / 500.0).sin();
-    Point {
-        box_name: BoxName::main(),
-        at: UnixTime::from_millis(start_ms + i64::try_from(index).expect("small") * 1000),
-        measurement: Measurement {
-            temperature: Celsius::new(21.0 + swing).expect("in range"),
-            humidity: RelativeHumidity::new(12.0 + 2.0 * swing).expect("in range"),
-            pressure: Hectopascal::new(1000.0 + swing),
-        },
-        heater_on: swing < 0.0,
-        fan_on: swing > 0.5,
-    }
-}
-
-/// A journal with `count` samples that `sink` does not have.
-fn fill(path: &Path, sink: &str, count: u64) {
-    let start_ms = start_ms(count);
-    // To the journal, it all happens now: a week in some seconds.
-    let clocks = Arc::new(Clocks::scaled(1.0, UnixTime::from_millis(start_ms), Duration::from_secs(1)));
-    let start = clocks.read().now;
-    let options = journal::Options {
-        path: path.to_owned(),
-        crash_log_dir: None,
-        durability: Durability::Minute,
-        queue_max_size: 20_000,
-        max_batches: 50_000,
-        retention: Duration::from_secs(30 * 86_400),
-        max_bytes: 64_000_000,
-        max_age: Duration::from_secs(365 * 86_400),
-        sinks: vec![sink.to_owned()],
-        batch_size: BATCH as u64,
-        clocks: clocks.clone(),
-        alerts: Alerts::default(),
-    };
-    let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
-    let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    for index in 0..count {
-        let point = point(start_ms, index);
-        intake.sample(Sample {
-            box_name: point.box_name,
-            taken_at: start + Duration::from_secs(index),
-            wall: Some(point.at),
-            measurement: point.measurement,
-            heater_on: point.heater_on,
-            fan_on: point.fan_on,
-        });
-        if index % 5000 == 4999 {
-            // Lets the journal take in what is queued.
-            runtime.block_on(handle.statistics()).expect("it answers");
-        }
-    }
-    runtime.block_on(handle.stop());
-    thread.join().expect("the journal's thread");
 }

@@ -19,6 +19,7 @@ mod trace;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -66,6 +67,7 @@ pub struct Running {
     /// Once these are dropped, and those of the settings' thread, the sensors' threads end as soon as their buses let them.
     sensors: Vec<Sender<SensorSettings>>,
     settings: Settings,
+    settings_thread: Option<JoinHandle<()>>,
     phase: tokio::sync::watch::Sender<Phase>,
     notices: Receiver<Notice>,
     socket: Option<PathBuf>,
@@ -78,7 +80,7 @@ impl Running {
     ///
     /// # Errors
     /// When control has failed. The outputs are released by then, or will be when this process ends.
-    pub fn supervise(self) -> Result<()> {
+    pub fn supervise(mut self) -> Result<()> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let watchdog = sd_notify::watchdog_enabled().map(|period| period / 3);
         loop {
@@ -96,6 +98,8 @@ impl Running {
                 }
                 Ok(Notice::Signal(other)) => warn!(signal = other, "ignored"),
                 Ok(Notice::Ended { thread, .. }) if thread == "control" => {
+                    self.settings.end();
+                    self.wait_for(&["settings"], OUTPUTS_OFF);
                     bail!("control has failed; outputs are released by the relay guard")
                 }
                 // Their successors run.
@@ -115,6 +119,29 @@ impl Running {
         self.control.try_send(ControlInput::Ping(answer)).is_ok() && answered.recv_timeout(PING).is_ok()
     }
 
+    /// Waits until these threads have ended; says whether they have. The settings' thread must: the cryptography of its store ends with the
+    /// process, under its hands, if it is still at work then.
+    fn wait_for(&mut self, threads: &[&str], at_most: Duration) -> bool {
+        let mut awaited = threads.to_vec();
+        let deadline = clock::boottime() + at_most;
+        while !awaited.is_empty() {
+            match self.notices.recv_timeout(deadline.since(clock::boottime())) {
+                Ok(Notice::Ended { thread, .. }) => {
+                    awaited.retain(|known| *known != thread);
+                    if thread == "settings"
+                        && let Some(ended) = self.settings_thread.take()
+                    {
+                        // It has said so with its last breath.
+                        let _ = ended.join();
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
     /// Heat off and acknowledged, sensors, the last send, the journal's last commit.
     fn stop(mut self) -> Result<()> {
         info!("stopping");
@@ -127,16 +154,8 @@ impl Running {
         self.settings.end();
         self.sensors.clear();
         self.phase.send_replace(Phase::Flushing);
-        let deadline = clock::boottime() + LAST_WORK;
-        loop {
-            match self.notices.recv_timeout(deadline.since(clock::boottime())) {
-                Ok(Notice::Ended { thread, .. }) if thread == "net" => break,
-                Ok(_) => {}
-                Err(_) => {
-                    error!("not everything was written in time; what is missing is recovered at the next start");
-                    break;
-                }
-            }
+        if !self.wait_for(&["net", "settings"], LAST_WORK) {
+            error!("not everything was written in time; what is missing is recovered at the next start");
         }
         self.alerts.end();
         if let Some(socket) = &self.socket {

@@ -101,7 +101,8 @@ pub fn start(options: Options) -> Result<Running> {
         is_guarded,
         notices: notices_of_threads.clone(),
     };
-    spawn("settings", Fate::Restart, notices_of_threads.clone(), move || reloading.run(&mut parts))?;
+    let settings_thread =
+        spawn("settings", Fate::Restart, notices_of_threads.clone(), move || reloading.run(&mut parts))?;
     if let Some(mut watch) = watch {
         let settings = settings.clone();
         let (ask, asked) = channel();
@@ -113,7 +114,8 @@ pub fn start(options: Options) -> Result<Running> {
         spawn("vault", Fate::Restart, notices_of_threads, run)?;
     }
     started.store(true, Ordering::SeqCst);
-    Ok(Running { control, sensors, settings, phase, notices, socket, alerts, _folder: folder })
+    let settings_thread = Some(settings_thread);
+    Ok(Running { control, sensors, settings, settings_thread, phase, notices, socket, alerts, _folder: folder })
 }
 
 /// The journal at `path`, as the settings want it.

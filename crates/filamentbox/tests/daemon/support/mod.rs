@@ -6,6 +6,7 @@
 // Helpers of tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod backlog;
 mod daemon;
 mod faults;
 mod proxy;

@@ -8,7 +8,7 @@ use super::server::{Dice, Mood, Taste};
 use super::*;
 
 /// In every test run.
-const SCHEDULES: u64 = 120;
+const SCHEDULES: u64 = 60;
 /// In the soak.
 const MANY_SCHEDULES: u64 = 1500;
 
