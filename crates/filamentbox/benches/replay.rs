@@ -14,9 +14,7 @@ use filamentbox_core::sample::Point;
 use serde_json::Value;
 
 use super::support::backlog::{fill, point, start_ms};
-use super::support::{
-    Daemon, InfluxServer, PASSWORD, Server, USERNAME, VictoriaServer, basic_header, fill, http, point, start_ms,
-};
+use super::support::{Daemon, InfluxServer, PASSWORD, Server, USERNAME, VictoriaServer, basic_header, http};
 use super::{field, memory, usage};
 
 /// A week at one sample a second.
