@@ -26,7 +26,8 @@ pub fn markdown(registry: &Registry) -> String {
     let mut page = String::from(
         "# Settings\n\n\
          *Generated from the program (`filamentbox config describe --markdown`); CI checks that it is up to date.*\n\n\
-         A setting comes from the environment (`FILAMENTBOX_` + the key in capitals, `.` as `__`), the store, or its default.\n\
+         A setting comes from the environment (`FILAMENTBOX_` + the key in capitals, `.` as `__`), from Vault or OpenBao ([VAULT.md](VAULT.md)),\n\
+         from the encrypted store (`filamentbox config set KEY VALUE`, [SETTINGS.md](SETTINGS.md)), or from its default; the first that has it wins.\n\
          `run --simulate` sets `sensor.type` to `simulated` whatever else is set, and changes two defaults: heating and humidity\n\
          control are enabled. `filamentbox config list` shows every value with its source. An unknown\n\
          key, a value out of range, or two settings that contradict each other are refused, all at once, with exit code 2.\n\
