@@ -3,7 +3,7 @@
 //! The KV secrets engine at `secret/` (version 2 or 1) holds `filamentbox/config_key` with the field `key`, and `filamentbox/config` with
 //! settings by dotted key. `variables.rs` says where and who; `api.rs` speaks HTTP; `session.rs` keeps a token alive; `layer.rs` is what a
 //! start or a command does, with what was kept when Vault does not answer; `watch.rs` is what a running daemon does. Everything here blocks
-//! its thread (at most [`session::LIMIT`] for one question), so it is not for the async side.
+//! its thread (at most `session::LIMIT` for one question), so it is not for the async side.
 //!
 //! Not here: other secrets engines and other ways to log in than a token or AppRole, and switching the check of certificates off.
 

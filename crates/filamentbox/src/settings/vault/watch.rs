@@ -59,7 +59,7 @@ impl Watch {
         }
     }
 
-    /// Asks once. May take [`super::session::LIMIT`] twice.
+    /// Asks once. May take `session::LIMIT` twice.
     pub fn refresh(&mut self) -> Vec<News> {
         let kept_alive = self.vault.keep_alive();
         let mut news = Vec::new();
