@@ -5,7 +5,6 @@ use std::ops::Range;
 use filamentbox_core::delivery::bisection::{Bisection, Order};
 use filamentbox_core::event::Severity;
 use filamentbox_core::sample::Point;
-use filamentbox_core::time::UnixTime;
 use tracing::{debug, warn};
 
 use super::track::{Unconfirmed, VISIBLE};
@@ -20,9 +19,6 @@ const LETTERS_AT_ONCE: u64 = 100;
 pub(super) const TOGETHER: usize = 16;
 /// When all of them are refused, more are looked at, up to so many.
 const TOGETHER_MAX: usize = 10_000;
-
-/// Where a server has nothing of a batch, it is asked for the time of so many batches after it.
-const LOOK_AHEAD: i64 = 64;
 
 /// What became of a batch.
 struct Written {
@@ -203,12 +199,9 @@ impl Delivering {
     /// The server has nothing of a batch, so it may have nothing of those after it: asked once for many, which costs no more than for one.
     async fn look_ahead(&mut self, index: usize, points: &[Point]) -> Result<(), SinkError> {
         let Some(times) = times_of(points) else { return Ok(()) };
-        let (oldest, newest) = times.into_inner();
-        let span_ms = newest.millis().saturating_sub(oldest.millis()).saturating_mul(LOOK_AHEAD);
-        let ahead = newest..=UnixTime::from_millis(newest.millis().saturating_add(span_ms));
-        if self.parts.sink.has_none(ahead.clone()).await? {
-            self.tracks[index].is_absent(ahead);
-        }
+        let ahead = self.tracks[index].times_after(&times);
+        let none = self.parts.sink.has_none(ahead.clone()).await?;
+        self.tracks[index].has_none(ahead, none);
         Ok(())
     }
 

@@ -16,6 +16,12 @@ use crate::runtime::clock::boottime;
 /// after a doubt arises, the server is asked.
 pub(super) const VISIBLE: Duration = Duration::from_secs(3);
 
+/// Where a server has nothing of a batch, it is asked for the time of so many batches after it: a question costs it as much as a batch.
+const LOOK_AHEAD: i64 = 64;
+/// By this it grows and shrinks, with the answers.
+const LOOK_AHEAD_FACTOR: i64 = 4;
+const LOOK_AHEAD_MAX: i64 = 4096;
+
 /// A batch that the server has accepted and may still lose.
 #[derive(Debug)]
 pub(super) struct Unconfirmed {
@@ -46,6 +52,8 @@ pub(super) struct Track {
     doubt_since: Monotonic,
     /// Of this stretch of time the server had nothing when the doubt arose.
     absent: Option<RangeInclusive<UnixTime>>,
+    /// The next such stretch that is asked for at once, in batches.
+    look_ahead: i64,
     /// When everything that waited was sent; `None` when that is not known.
     pub(super) last_sent: Option<Monotonic>,
     /// So often in a row a batch was accepted and not there later, with no failure in between that would explain it.
@@ -63,6 +71,7 @@ impl Track {
             doubt,
             doubt_since: boottime(),
             absent: None,
+            look_ahead: LOOK_AHEAD,
             last_sent: None,
             losses: 0,
         }
@@ -90,9 +99,22 @@ impl Track {
         self.doubt = self.doubt.filter(|doubt| *doubt > end);
     }
 
-    /// The server has nothing of `times`.
-    pub(super) fn is_absent(&mut self, times: RangeInclusive<UnixTime>) {
-        self.absent = Some(times);
+    /// Which time is asked for at once after a batch of these times, of which the server has nothing.
+    pub(super) fn times_after(&self, batch: &RangeInclusive<UnixTime>) -> RangeInclusive<UnixTime> {
+        let (oldest, newest) = (batch.start().millis(), batch.end().millis());
+        let span_ms = newest.saturating_sub(oldest).saturating_mul(self.look_ahead);
+        *batch.end()..=UnixTime::from_millis(newest.saturating_add(span_ms))
+    }
+
+    /// The server has nothing of `times`, or has something: then a shorter stretch is asked for next, and a longer one otherwise. (The
+    /// server has what a live lane has sent, so near the end of a backlog only short ones are empty.)
+    pub(super) fn has_none(&mut self, times: RangeInclusive<UnixTime>, none: bool) {
+        if none {
+            self.absent = Some(times);
+            self.look_ahead = (self.look_ahead * LOOK_AHEAD_FACTOR).min(LOOK_AHEAD_MAX);
+        } else {
+            self.look_ahead = (self.look_ahead / LOOK_AHEAD_FACTOR).max(1);
+        }
     }
 
     /// Whether the server may have some of `points`.
