@@ -87,7 +87,7 @@ minimum-on-delays-a-hand | core/src/chamber/output.rs | s/Wished \{ on, urgency:
 override-without-end | core/src/chamber/overrides.rs | s/until\(hold\.or\(Some\(longest\)\)\)/until(hold.or(Some(longest * 10)))/
 override-of-any-length | core/src/chamber/overrides.rs | s/hold\.filter\(\|hold\| \*hold > longest\)/hold.filter(|hold| *hold > longest * 10)/
 override-never-ends | core/src/chamber/overrides.rs | s/output\.mode\.has_ended\(clock\.now\)/false \&\& output.mode.has_ended(clock.now)/
-minimum-off-ignored | core/src/actuate.rs | s/self\.min_off/std::time::Duration::ZERO/g
+minimum-off-ignored | core/src/actuate.rs | s/until\(self\.min_off\)/until(std::time::Duration::ZERO)/
 # Settings that change.
 new-limits-not-judged-by | core/src/chamber/settings.rs | s/self\.interlock\.configure\(safety\);//
 new-on-time-not-counted | core/src/chamber/settings.rs | s/self\.on_time\.configure\(safety\.max_on_time\);//

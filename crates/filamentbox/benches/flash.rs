@@ -98,6 +98,8 @@ impl Device {
             let _ = fs::remove_file(&image);
             return None;
         };
+        // The log would be written to the same device.
+        let _ = std::os::unix::fs::symlink(folder.with_extension("log"), folder.join("log"));
         Some(Self { mount: folder.to_owned(), image, name: source.trim_start_matches("/dev/").to_owned() })
     }
 
@@ -112,5 +114,6 @@ impl Drop for Device {
     fn drop(&mut self) {
         let _ = Command::new("umount").args(["-l"]).arg(&self.mount).status();
         let _ = fs::remove_file(&self.image);
+        let _ = fs::remove_file(self.mount.with_extension("log"));
     }
 }
