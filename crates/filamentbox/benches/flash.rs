@@ -90,7 +90,7 @@ impl Device {
         let image = folder.with_extension("img");
         fs::File::create(&image).ok()?.set_len(256 << 20).ok()?;
         let (image_text, folder_text) = (image.to_str()?, folder.to_str()?);
-        let mounted = run("mkfs.ext4", &["-q", "-F", image_text])
+        let mounted = run("mkfs.ext4", &["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", image_text])
             .and_then(|_| run("mount", &["-o", "loop,noatime", image_text, folder_text]))
             .and_then(|_| run("findmnt", &["-n", "-o", "SOURCE", folder_text]));
         let Some(source) = mounted else {
