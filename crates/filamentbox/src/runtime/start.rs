@@ -29,7 +29,7 @@ use super::folder::{DataFolder, FolderError, is_no_room, runtime_dir};
 use super::guard::{self, GuardLink, GuardLost, Plan};
 use super::hardware;
 use super::net::{self, Net, Shown};
-use super::reloading::{Parts, Reloading, Settings};
+use super::reloading::{self, Parts, Reloading, Settings};
 use super::sensing::{Sensing, SensorSettings};
 use super::supervisor::{Fate, Notice, spawn};
 use super::tasks::{Delivery, Surroundings};
@@ -73,6 +73,9 @@ pub fn start(options: Options) -> Result<Running> {
 
     let (socket, listener) = open_socket(&folder)?.unzip();
     let plan = guard_plan(&options, folder.path())?;
+    // Before the guard: when the process is killed, the kernel closes its files from the newest to the oldest, and takes about 20 ms for a
+    // watch. The guard's socket must not wait for that.
+    let store_watch = reloading::Watch::new(&options.sources.places).context("the settings cannot be watched")?;
     let guard = start_guard(&plan);
     let journal_path = folder.path().join(&options.loaded.config.journal_path);
     let clocks = Arc::new(make_clocks(&options, &journal_path));
@@ -80,8 +83,7 @@ pub fn start(options: Options) -> Result<Running> {
     let alerts = start_alerts(&options, &notice_sender)?;
     let Options { sources, loaded, .. } = options;
     let watch = sources.watch_vault();
-    let (mut reloading, settings) =
-        Reloading::new(sources, loaded.clone()).context("the settings cannot be watched")?;
+    let (mut reloading, settings) = Reloading::new(sources, loaded.clone(), store_watch);
     let start =
         Start { loaded, trace: options.trace, clocks, notices: notice_sender, alerts: alerts.clone(), simulation };
 

@@ -22,9 +22,9 @@ use tracing::{info, warn};
 
 pub use applying::Parts;
 pub use handle::{NotChanged, Settings, View};
+pub use watch::Watch;
 
 use self::handle::Request;
-use self::watch::Watch;
 use super::control::write_log;
 use crate::settings::vault::News;
 use crate::settings::{self, Change, Loaded, SettingsError, Sources};
@@ -49,18 +49,14 @@ pub struct Reloading {
 
 impl Reloading {
     /// A thread that has applied `loaded`, as it was read from `sources`, and the way to it.
-    ///
-    /// # Errors
-    /// When the system is short of file descriptors.
-    pub fn new(sources: Sources, loaded: Loaded) -> std::io::Result<(Self, Settings)> {
-        let watch = Watch::new(&sources.places)?;
+    pub fn new(sources: Sources, loaded: Loaded, watch: Watch) -> (Self, Settings) {
         let (sender, requests) = mpsc::channel();
         let view = View { set: loaded.clone(), restart_needed: Vec::new(), problems: Vec::new() };
         let (view, receiver) = state::channel(Arc::new(view));
         let registry = Arc::new(settings::registry());
         let waker = watch.waker();
         let settings = Settings { registry: registry.clone(), view: receiver, requests: sender, waker };
-        Ok((Self { sources, registry, watch, requests, view, in_force: loaded, retries: false }, settings))
+        (Self { sources, registry, watch, requests, view, in_force: loaded, retries: false }, settings)
     }
 
     /// Works until the daemon stops.

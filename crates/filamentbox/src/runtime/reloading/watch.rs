@@ -37,7 +37,7 @@ impl Waker {
 }
 
 /// The files, and the waker.
-pub(super) struct Watch {
+pub struct Watch {
     waker: Waker,
     files: Option<Files>,
 }
@@ -52,7 +52,7 @@ struct Files {
 impl Watch {
     /// # Errors
     /// When the system is short of file descriptors. A folder that cannot be watched is no error: then only who asks is heard.
-    pub(super) fn new(places: &Places) -> io::Result<Self> {
+    pub fn new(places: &Places) -> io::Result<Self> {
         let waker = Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
         let files = Files::watch(places).inspect_err(|problem| {
             let folder = places.store_dir().display();
