@@ -1,6 +1,6 @@
 //! Servers that repeat what they were told, in every form and in every kind of answer.
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::support::{PATIENCE, percent_encoded};
+use crate::support::{PATIENCE, percent_encoded, read_request};
 
 /// 400 makes dead letters, with the reason beside them; 302 has a Location, 407 is a proxy's.
 const STATUSES: [u16; 9] = [401, 400, 503, 302, 200, 403, 404, 407, 429];
@@ -58,7 +58,7 @@ impl Echo {
 }
 
 fn answer_http(mut stream: &TcpStream, count: &AtomicUsize) -> std::io::Result<()> {
-    let head = read_request(stream)?;
+    let (head, _) = read_request(&mut BufReader::new(stream))?;
     let number = count.fetch_add(1, Ordering::Relaxed);
     let header = |wanted: &str| {
         let value = |line: &str| {
@@ -88,24 +88,6 @@ fn answer_http(mut stream: &TcpStream, count: &AtomicUsize) -> std::io::Result<(
     let told: String = told.iter().map(|line| format!("{line}{credentials}\r\n")).collect();
     let length = body.len();
     write!(stream, "HTTP/1.1 {status} {}\r\n{told}Content-Length: {length}\r\n\r\n{body}", credentials)
-}
-
-/// The head of one request; its body is read and left.
-fn read_request(stream: &TcpStream) -> std::io::Result<String> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    let length = length.unwrap_or(0);
-    reader.read_exact(&mut vec![0; length])?;
-    Ok(head)
 }
 
 /// The protocol's messages: a start without a kind, AuthenticationCleartextPassword, the password, an error.

@@ -1,14 +1,14 @@
 //! An HTTP server that misbehaves on purpose.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufReader, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::PATIENCE;
+use super::{PATIENCE, read_request};
 
 /// How it treats one request.
 #[derive(Clone, Debug)]
@@ -122,20 +122,4 @@ impl State {
         };
         stream.write_all(answer.as_bytes()).is_ok() && goes_on
     }
-}
-
-fn read_request(reader: &mut impl BufRead) -> std::io::Result<(String, Vec<u8>)> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body)?;
-    Ok((head, body))
 }

@@ -11,6 +11,7 @@ mod daemon;
 mod faults;
 mod proxy;
 mod recorder;
+mod request;
 mod servers;
 mod store;
 
@@ -18,6 +19,7 @@ pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};
 pub(crate) use proxy::{FAULTS, Proxy, Spoil};
 pub(crate) use recorder::{Authority, Manner, Recorder};
+pub(crate) use request::read_request;
 pub(crate) use servers::{
     BaoServer, InfluxServer, InfluxV2Double, InfluxV3Double, Metric, PASSWORD, PostgresServer, PrometheusServer,
     PushgatewayServer, Server, Stored, TOKEN, TimescaleServer, USERNAME, VictoriaServer, VmAuth, points_of, psql,

@@ -1,6 +1,6 @@
 //! A server that accepts everything and keeps every request byte for byte: plain, over TLS, or behind a proxy's tunnel.
 
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::PATIENCE;
+use super::{PATIENCE, read_request};
 
 /// How it is spoken to.
 #[derive(Clone)]
@@ -128,7 +128,8 @@ impl State {
     /// Answers until the connection ends; an error is its end.
     fn converse<S: Read + Write>(&self, stream: S) {
         let mut reader = BufReader::new(stream);
-        while let Ok(request) = read_request(&mut reader) {
+        while let Ok((head, body)) = read_request(&mut reader) {
+            let request = Recorded { head, body };
             self.requests.lock().unwrap().push(request);
             let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
             if reader.get_mut().write_all(answer).and_then(|()| reader.get_mut().flush()).is_err() {
@@ -136,22 +137,6 @@ impl State {
             }
         }
     }
-}
-
-fn read_request<S: Read>(reader: &mut BufReader<S>) -> std::io::Result<Recorded> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    let mut body = vec![0; length.unwrap_or(0)];
-    reader.read_exact(&mut body)?;
-    Ok(Recorded { head, body })
 }
 
 /// A certificate authority of the tests.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 
-use super::super::{PATIENCE, free_address};
+use super::super::{PATIENCE, free_address, read_request};
 
 /// A request, its target taken apart.
 pub(crate) struct Request {
@@ -142,7 +142,7 @@ impl<S: Service> Drop for Double<S> {
 fn serve<S: Service>(stream: &TcpStream, service: &Mutex<S>) {
     let _broken = stream.set_read_timeout(Some(PATIENCE));
     let mut reader = BufReader::new(stream);
-    while let Ok(request) = read_request(&mut reader) {
+    while let Ok(request) = parsed_request(&mut reader) {
         let reply = service.lock().unwrap().answer(&request);
         let date = httpdate::fmt_http_date(SystemTime::now());
         let mut head = format!("HTTP/1.1 {} Status\r\nDate: {date}\r\n", reply.status);
@@ -161,13 +161,8 @@ fn serve<S: Service>(stream: &TcpStream, service: &Mutex<S>) {
     let _closed = stream.shutdown(Shutdown::Both);
 }
 
-fn read_request(reader: &mut impl BufRead) -> std::io::Result<Request> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-    }
+fn parsed_request(reader: &mut impl BufRead) -> std::io::Result<Request> {
+    let (head, body) = read_request(reader)?;
     let mut lines = head.lines();
     let mut words = lines.next().unwrap_or_default().split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -176,9 +171,6 @@ fn read_request(reader: &mut impl BufRead) -> std::io::Result<Request> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
         .collect();
-    let length = headers.get("content-length").map_or(0, |length| length.parse().expect("a number"));
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
     Ok(Request {
         method: method.to_owned(),
         path: url.path().to_owned(),
