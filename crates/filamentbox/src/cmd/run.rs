@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use tracing::{error, warn};
 
 use crate::cli::RunArgs;
-use crate::runtime::folder::{DataFolder, is_no_room, try_to_write};
+use crate::runtime::folder::{is_no_room, try_to_write};
 use crate::settings::{self, Access, Places, SettingsError, Sources};
 use crate::{logging, privacy, runtime};
 
@@ -35,19 +35,10 @@ pub(super) fn run(args: RunArgs, places: Places) -> Result<ExitCode> {
         warn!("a crash may leave a file with secrets: {problem}");
     }
     let data_dir = places.data_dir.clone();
-    // The store's folder is the data folder as a rule; the daemon makes it, and the store in it.
-    let prepared = DataFolder::make(places.store_dir()).map_err(anyhow::Error::from);
     let access = access(&places);
-    let sources = prepared.and_then(|()| Ok(Sources::open(places, access, args.simulate, variables)?));
-    let sources = match sources {
-        Ok(sources) => sources,
-        Err(problem) => {
-            error!("the daemon does not start: {problem:#}");
-            return Ok(ExitCode::FAILURE);
-        }
-    };
-    let loaded = match sources.load() {
-        Ok(loaded) => loaded,
+    let opened = Sources::open(places, access, args.simulate, variables);
+    let (sources, loaded) = match opened.and_then(|sources| sources.load().map(|loaded| (sources, loaded))) {
+        Ok(opened) => opened,
         Err(SettingsError::Refused(problems)) => {
             error!("the daemon does not start: {} problem(s) in the settings", problems.len());
             problems.iter().for_each(|problem| error!("{problem}"));

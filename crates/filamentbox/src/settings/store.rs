@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use filamentbox_core::config::Registry;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
-use tracing::info;
 use zeroize::Zeroizing;
 
 use super::files;
@@ -274,10 +273,6 @@ impl Store {
         }
         write_audit(&transaction, &lines).map_err(failed)?;
         transaction.commit().map_err(failed)?;
-        for Audited { key, old, new, who, .. } in &lines {
-            let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "(not set)".to_owned());
-            info!(key, old = shown(old), new = shown(new), who, "a setting was changed");
-        }
         Ok(checked)
     }
 
