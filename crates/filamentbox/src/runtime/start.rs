@@ -82,8 +82,10 @@ pub fn start(options: Options) -> Result<Running> {
     let simulation = make_simulation(&options, &clocks);
     let alerts = start_alerts(&options, &notice_sender)?;
     let Options { sources, loaded, .. } = options;
-    let watch = sources.watch_vault();
-    let (mut reloading, settings) = Reloading::new(sources, loaded.clone(), store_watch);
+    let (ask_vault, vault_asked) = channel();
+    let vault = sources.watch_vault();
+    let ask_vault = vault.is_some().then_some(ask_vault);
+    let (mut reloading, settings) = Reloading::new(sources, loaded.clone(), store_watch, ask_vault);
     let start =
         Start { loaded, trace: options.trace, clocks, notices: notice_sender, alerts: alerts.clone(), simulation };
 
@@ -105,14 +107,9 @@ pub fn start(options: Options) -> Result<Running> {
     };
     let settings_thread =
         spawn("settings", Fate::Restart, notices_of_threads.clone(), move || reloading.run(&mut parts))?;
-    if let Some(mut watch) = watch {
+    if let Some(mut vault) = vault {
         let settings = settings.clone();
-        let (ask, asked) = channel();
-        // It lives as long as the daemon: nobody else has what would end it, or ask it to hurry.
-        let run = move || {
-            let _until_the_end = &ask;
-            watch.run(&asked, |news| settings.vault_says(news));
-        };
+        let run = move || vault.run(&vault_asked, |news| settings.vault_says(news));
         spawn("vault", Fate::Restart, notices_of_threads, run)?;
     }
     started.store(true, Ordering::SeqCst);

@@ -62,6 +62,8 @@ pub struct Settings {
     pub(super) view: watch::Receiver<Arc<View>>,
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) waker: Waker,
+    /// Where Vault is asked at once; `None` where there is none.
+    pub(super) vault: Option<mpsc::Sender<()>>,
 }
 
 impl Settings {
@@ -70,10 +72,11 @@ impl Settings {
         self.view.borrow().clone()
     }
 
-    /// Something may have changed anywhere: everything is read again, checked as a whole, and applied. For SIGHUP, and for whoever
-    /// refreshes a source that no file tells of.
+    /// Something may have changed anywhere: everything is read again, checked as a whole, and applied. What Vault says follows.
     pub fn reload(&self) {
         self.ask(Request::Reload);
+        // Without its thread the daemon is at its end.
+        let _ = self.vault.as_ref().map(|ask| ask.send(()));
     }
 
     /// Sets and applies `changes`, all or none; `who` stands in the audit.

@@ -5,7 +5,7 @@
 //! then, and that mixture is checked too.
 //!
 //! Not here: where settings come from (`crate::settings`), and what each part does with them. The environment is the process's own and
-//! does not change. A source that no file tells of calls [`Settings::reload`].
+//! does not change.
 
 mod applying;
 mod handle;
@@ -48,14 +48,14 @@ pub struct Reloading {
 }
 
 impl Reloading {
-    /// A thread that has applied `loaded`, as it was read from `sources`, and the way to it.
-    pub fn new(sources: Sources, loaded: Loaded, watch: Watch) -> (Self, Settings) {
+    /// A thread that has applied `loaded`, as it was read from `sources`, and the way to it; on `vault` Vault is asked at once.
+    pub fn new(sources: Sources, loaded: Loaded, watch: Watch, vault: Option<mpsc::Sender<()>>) -> (Self, Settings) {
         let (sender, requests) = mpsc::channel();
         let view = View { set: loaded.clone(), restart_needed: Vec::new(), problems: Vec::new() };
         let (view, receiver) = state::channel(Arc::new(view));
         let registry = Arc::new(settings::registry());
         let waker = watch.waker();
-        let settings = Settings { registry: registry.clone(), view: receiver, requests: sender, waker };
+        let settings = Settings { registry: registry.clone(), view: receiver, requests: sender, waker, vault };
         (Self { sources, registry, watch, requests, view, in_force: loaded, retries: false }, settings)
     }
 

@@ -7,6 +7,7 @@ use filamentbox::settings::vault::{News, Secret, VaultError, Watch};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::support::{Daemon, wait_until};
 
 /// Refreshes as the daemon does for `span`, and wants no trouble.
 #[track_caller]
@@ -94,6 +95,30 @@ fn changes_and_refusals_are_told_once() {
     assert!(matches!(news.as_slice(), [News::Back]), "{news:?}");
     assert_eq!(watch.pause(), normal);
     assert_eq!(sources.load().expect("allowed").settings.text("sensor.type"), "dht22");
+}
+
+#[test]
+fn a_running_daemon_goes_by_what_vault_says() {
+    let Some(bao) = BaoServer::start() else { return };
+    let mut daemon = Daemon::new();
+    daemon.variable("VAULT_ADDR", &bao.url()).variable("VAULT_TOKEN", BaoServer::ROOT).start();
+    let (_, before) = daemon.http("GET", "/api/config/data_collection.measurement", "");
+    assert_eq!((&before["value"], &before["source"]), (&json!("environment"), &json!("default")));
+    bao.put("filamentbox/config", &json!({"data_collection.measurement": "from_vault"}));
+    daemon.signal("-HUP");
+    wait_until("Vault's setting holds", || {
+        let (_, now) = daemon.http("GET", "/api/config/data_collection.measurement", "");
+        now["value"] == "from_vault" && now["source"] == "vault"
+    });
+    // What is refused is said, and what held goes on.
+    bao.put("filamentbox/config", &json!({"data_collection.read_interval": "never"}));
+    daemon.signal("-HUP");
+    let problems = |status: Option<Value>| status.is_some_and(|status| status["settings"]["problems"][0].is_string());
+    wait_until("the refusal is shown", || problems(daemon.status()));
+    let (_, now) = daemon.http("GET", "/api/config/data_collection.measurement", "");
+    assert_eq!(now["value"], "from_vault");
+    assert!(daemon.stop().success());
+    forget_ram(daemon.folder());
 }
 
 #[test]
