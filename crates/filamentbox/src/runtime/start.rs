@@ -40,6 +40,7 @@ use crate::cli::RELAY_FILE;
 use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::settings::Loaded;
 use crate::web::Daemon;
+use crate::web::server::{self, Port};
 
 /// RAM-backed folders in which the open block survives a crash of the program, best first.
 const CRASH_LOG_DIRS: [&str; 2] = ["/dev/shm", "/run/shm"];
@@ -232,10 +233,32 @@ impl Start {
             simulated: self.simulation.is_some(),
             clocks: self.clocks.clone(),
         };
-        let mut net =
-            Net { delivery, changes, is_pending: false, daemon, shown, journal, phase: phase_receiver, listener };
+        let mut net = Net {
+            delivery,
+            changes,
+            is_pending: false,
+            daemon: daemon.clone(),
+            shown,
+            journal,
+            phase: phase_receiver,
+            listener,
+        };
+        self.web(daemon, phase.subscribe())?;
         spawn("net", Fate::Restart, self.notices.clone(), move || net.run())?;
         Ok((phase, changes_sender))
+    }
+
+    /// The port, which may fail without any harm to the box.
+    fn web(&self, daemon: Daemon, mut phase: watch::Receiver<Phase>) -> Result<()> {
+        match Port::of(&self.loaded.settings, daemon.simulated) {
+            Ok(None) => {}
+            Ok(Some(port)) => {
+                let run = move || server::run(&port, &daemon, &mut phase);
+                spawn("web", Fate::Restart, self.notices.clone(), run)?;
+            }
+            Err(problem) => error!("there is no page: {problem}"),
+        }
+        Ok(())
     }
 }
 

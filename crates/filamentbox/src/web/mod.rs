@@ -1,11 +1,13 @@
-//! HTTP on the Unix socket in the data folder: what the commands use. Who may open the socket (mode 0660) may do everything.
-//!
-//! The page for browsers, with its access rules, will be served by the same router.
+//! HTTP, by the same routes in two places: on the Unix socket in the data folder, which the commands use (who may open it, mode 0660, may do
+//! everything), served by the thread `net`; and on a port for browsers and programs, served by the thread `web` under the rules of [`access`].
+//! Neither can delay control.
 
+pub mod access;
 mod dto;
 pub mod history;
 mod metrics;
 mod routes;
+pub mod server;
 mod settings;
 
 use std::sync::Arc;

@@ -3,12 +3,12 @@
 mod clock;
 mod collection;
 mod control;
-mod later;
 mod storage;
+mod webui;
 
 use super::KeySpec;
 
 /// Every key of core.
 pub(super) fn all() -> impl Iterator<Item = &'static KeySpec> {
-    [collection::KEYS, control::KEYS, storage::KEYS, clock::KEYS, later::KEYS].into_iter().flatten()
+    [collection::KEYS, control::KEYS, storage::KEYS, clock::KEYS, webui::KEYS].into_iter().flatten()
 }

@@ -32,6 +32,8 @@ impl Daemon {
         let (environment, arguments, before) = (Vec::new(), Vec::new(), Vec::new());
         let mut daemon = Self { folder, environment, arguments, before, simulate: true, child: None };
         daemon.set("data_collection.read_interval", "0.25");
+        // Only tests of the page have one: at a port that is free.
+        daemon.set("webui.enabled", "false");
         for limit in ["min_on", "min_off"] {
             daemon.set(&format!("heating_control.{limit}"), "0");
             daemon.set(&format!("humidity_control.{limit}"), "0");

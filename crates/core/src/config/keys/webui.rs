@@ -1,16 +1,25 @@
-//! Keys whose names are fixed and whose parts of the program are still to come: accepted and checked, so that an environment
-//! written for the whole program works already, and marked as without effect.
+//! The port for browsers and programs.
 
 use crate::config::{KeySpec, Kind};
 
 pub(super) const KEYS: &[KeySpec] = &[
-    KeySpec::new("webui.enabled", Kind::Bool, "true", "", "Whether the web page is served.").reserved().at_start(),
-    KeySpec::new("webui.host", Kind::Text { max_bytes: 255 }, "0.0.0.0", "", "Address the web page is served on.")
-        .reserved()
-        .at_start(),
-    KeySpec::new("webui.port", Kind::Integer { min: 1, max: 65_535 }, "5000", "", "Port the web page is served on.")
-        .reserved()
-        .at_start(),
+    KeySpec::new("webui.enabled", Kind::Bool, "true", "", "Whether the web page is served.").at_start(),
+    KeySpec::new(
+        "webui.host",
+        Kind::Text { max_bytes: 255 },
+        "0.0.0.0",
+        "",
+        "Address the web page is served on. A simulated box is served on 127.0.0.1 unless this is set.",
+    )
+    .at_start(),
+    KeySpec::new(
+        "webui.port",
+        Kind::Integer { min: 0, max: 65_535 },
+        "5000",
+        "",
+        "Port the web page is served on; 0 takes a free one, which the log names.",
+    )
+    .at_start(),
     KeySpec::new(
         "webui.allowed_hosts",
         Kind::Text { max_bytes: 1024 },
