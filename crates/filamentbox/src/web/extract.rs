@@ -64,14 +64,13 @@ impl Sent {
     pub(super) fn object<T: DeserializeOwned>(&self, allowed: &str) -> Result<T, Refusal> {
         // serde would take a list for an object whose fields come in their order.
         let is_list = self.0.trim_ascii_start().starts_with(b"[");
-        let read = serde_json::from_slice(&self.0).map_err(|problem| match problem.classify() {
-            Category::Data => bad_request(format!("the body is not understood: {problem}; allowed: {allowed}")),
-            _ => bad_request(format!("the body is not JSON: {problem}; allowed: {allowed}")),
-        });
-        match read {
-            Ok(_) if is_list => Err(bad_request(format!("the body must be an object; allowed: {allowed}"))),
-            read => read,
-        }
+        let what = match serde_json::from_slice(&self.0) {
+            Ok(read) if !is_list => return Ok(read),
+            Err(problem) if problem.classify() != Category::Data => format!("is not JSON: {problem}"),
+            Err(problem) if !is_list => format!("is not understood: {problem}"),
+            Ok(_) | Err(_) => "must be an object".to_owned(),
+        };
+        Err(bad_request(format!("the body {what}; allowed: {allowed}")))
     }
 }
 
@@ -107,7 +106,7 @@ mod tests {
                 assert_eq!(status, StatusCode::BAD_REQUEST);
                 assert!(problem.contains(words), "{words:?} is not in {problem:?}");
             }
-            (read, expected) => panic!("{read:?}, expected {expected:?}", read = read.is_ok()),
+            (read, expected) => panic!("understood: {}, expected {expected:?}", read.is_ok()),
         }
     }
 

@@ -125,8 +125,7 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: Result<Wish, &str>) {
-        let body = Sent(body.to_owned().into());
-        let wished = body.object(ALLOWED).and_then(wish).map_err(|Refusal(_, problem)| problem);
+        let wished = Sent(body.to_owned().into()).object(ALLOWED).and_then(wish).map_err(|Refusal(_, problem)| problem);
         match (wished, expected) {
             (Ok(wish), Ok(expected)) => assert_eq!(wish, expected),
             (Err(problem), Err(word)) => assert!(problem.contains(word), "{word:?} is not in {problem:?}"),
