@@ -8,7 +8,7 @@
 //! Not here: a disk that fails later, which is `disk`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::requests::{Chunk, Request, Selection};
 use super::worker::{EVENTS_PENDING_MAX, Worker};
 use super::{Account, Handle, OpenError, Options, State, Statistics, open};
 use crate::alerts::{Alert, AlertEvent};
+use crate::runtime::supervisor::progress;
 
 /// Delay after the first failure; it doubles.
 const BACK_OFF_BASE: Duration = Duration::from_secs(1);
@@ -57,15 +58,15 @@ impl Journal {
     }
 
     /// The body of the journal's thread, as [`Worker::run`].
-    pub fn run(&mut self, progress: &AtomicU64) {
+    pub fn run(&mut self) {
         if let Self::Waiting(waiting) = self {
-            match waiting.run(progress) {
+            match waiting.run() {
                 Some(worker) => *self = Self::Working(Box::new(worker)),
                 None => return,
             }
         }
         if let Self::Working(worker) = self {
-            worker.run(progress);
+            worker.run();
         }
     }
 }
@@ -109,9 +110,9 @@ impl Waiting {
     }
 
     /// Waits until the file can be opened, and returns the worker that goes on; `None` after a stop.
-    pub(super) fn run(&mut self, progress: &AtomicU64) -> Option<Worker> {
+    pub(super) fn run(&mut self) -> Option<Worker> {
         while self.way.requests.is_some() {
-            progress.fetch_add(1, Ordering::Relaxed);
+            progress();
             let now = self.take_in().now;
             if self.retry_at <= now
                 && let Some(worker) = self.try_to_join(now)

@@ -1,7 +1,6 @@
 //! Taking in, reading, acknowledging, exporting, stopping.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicU64;
 
 use filamentbox_core::config::RequireSync;
 use filamentbox_core::event::{Event, EventKind, Severity};
@@ -60,8 +59,8 @@ fn a_stopped_journal_is_gone() {
     assert_eq!(rig.ask(|handle| async move { handle.read("a", None, 10).await }), Err(Gone));
     rig.take_asleep(2);
     rig.ask(|handle| async move { handle.stop().await });
-    let runs_again = AtomicU64::new(0);
-    rig.worker.run(&runs_again);
+    // Returns at once.
+    rig.worker.run();
 }
 
 #[test]
@@ -279,7 +278,7 @@ fn the_thread_runs_and_stops_and_survives_a_restart() {
     // As the supervisor finds it after a panic.
     rig.worker.running = true;
     let Rig { mut worker, handle, mut intake, .. } = rig;
-    let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
+    let thread = std::thread::spawn(move || worker.run());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let batch = runtime.block_on(handle.read("a", None, 100)).unwrap();
     assert_eq!(batch.points.len(), 10);
