@@ -18,9 +18,9 @@ use filamentbox_core::time::{Clock, Monotonic};
 
 use super::intake::{Intake, Item, Way};
 use super::recovery::{Held, Recovery, assemble};
-use super::requests::{Chunk, Request, Selection};
+use super::requests::{Request, Selection};
 use super::worker::{EVENTS_PENDING_MAX, Worker};
-use super::{Account, Handle, OpenError, Options, State, Statistics, open};
+use super::{Account, Chunk, Handle, OpenError, Options, Reach, Rolled, State, Statistics, open};
 use crate::alerts::{Alert, AlertEvent};
 use crate::runtime::supervisor::progress;
 
@@ -221,7 +221,8 @@ impl Waiting {
             Request::Statistics { reply } => drop(reply.send(self.statistics(&clock))),
             Request::Events { limit, reply } => drop(reply.send(self.newest_events(limit))),
             Request::Chunk { selection, reply, .. } => drop(reply.send(self.chunk(&selection, &clock))),
-            Request::Rollups { reply, .. } => drop(reply.send(Vec::new())),
+            Request::Rollups { reply, .. } => drop(reply.send(Rolled { rollups: Vec::new(), end: 0 })),
+            Request::Reach { reply, .. } => drop(reply.send(Reach::default())),
             // Whoever asks for dead letters learns that the journal does not answer.
             Request::Letters { .. } | Request::SendAgain { .. } | Request::Drop { .. } | Request::SentAgain { .. } => {}
             Request::Configure { settings, reply } => {
@@ -293,7 +294,7 @@ impl Waiting {
 
     fn chunk(&self, selection: &Selection, clock: &Clock) -> Chunk {
         let points = self.points(clock).filter(|point| selection.contains(point)).collect();
-        Chunk { points, next: None }
+        Chunk { points, next: None, blocks: 0 }
     }
 
     fn record(&mut self, severity: Severity, text: String) {

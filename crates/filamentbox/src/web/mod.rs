@@ -4,11 +4,14 @@
 
 pub mod access;
 mod books;
+mod chart;
+mod columns;
 mod dto;
 pub mod history;
 mod live;
 mod metrics;
 mod routes;
+mod series;
 pub mod server;
 mod settings;
 

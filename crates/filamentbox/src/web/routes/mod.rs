@@ -82,6 +82,7 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/api/database", get(database::database))
         .route("/api/database/deadletters", get(database::letters))
         .route("/api/events", get(events::events))
+        .route("/api/history", get(history::chart).layer(Extension(history::Readers::new())))
         .route("/api/history/export", get(history::export))
         .route("/api/stream", get(stream::stream).layer(Extension(stream::Streams::new())))
         .route("/api/threads", get(threads::threads))
