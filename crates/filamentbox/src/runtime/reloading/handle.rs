@@ -72,6 +72,11 @@ impl Settings {
         self.view.borrow().clone()
     }
 
+    /// What is known, from now on: for those who go by settings as they change.
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
     /// Something may have changed anywhere: everything is read again, checked as a whole, and applied. What Vault says follows.
     pub fn reload(&self) {
         self.ask(Request::Reload);

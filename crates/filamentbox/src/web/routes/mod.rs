@@ -25,7 +25,7 @@ use super::{Daemon, metrics, settings};
 use crate::journal::Gone;
 
 /// The longest body of a request; the longest sensible one is a form of settings with a certificate.
-const BODY_MAX: usize = 64 * 1024;
+pub(super) const BODY_MAX: usize = 64 * 1024;
 /// The journal answers in milliseconds; while its disk hangs, people are told so.
 const JOURNAL_MAX: Duration = Duration::from_secs(3);
 

@@ -41,6 +41,7 @@ pub(super) async fn status(
         "safety": dto::safety(&snapshot),
         "journal": journal(&daemon).await?,
         "settings": settings::status(&daemon.settings),
+        "web": daemon.page.borrow().shown(),
         "simulated": daemon.simulated,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime": clock.now.since(daemon.started).as_secs_f64(),
