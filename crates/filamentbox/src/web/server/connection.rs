@@ -27,24 +27,19 @@ use super::limits::{HEAD_MAX, HEAD_TIME, HEADERS_MAX, HTTP_BUFFER, LINGER_MAX, L
 use super::pace::{Pace, Paced};
 use super::places::{Place, Visitor};
 use super::plain;
+use crate::web::access::Connection;
 
 /// The first byte of TLS: a record with a handshake (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
-/// Who asks, as the server knows it: an extension of each request at the port.
+/// Who asks, as the server sees it: an extension of each request at the port.
 #[derive(Clone)]
-pub struct Client {
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Nobody in between reads along.
-    pub is_tls: bool,
-    visitor: Visitor,
-}
+pub struct Client(Visitor);
 
 impl Client {
     /// Says that this is somebody who is logged in: when all places are taken, others make room first.
     pub fn is_known(&self) {
-        self.visitor.is_known();
+        self.0.is_known();
     }
 }
 
@@ -68,8 +63,10 @@ pub(super) async fn serve(
     // Small answers go out at once. It fails only for a connection that is gone.
     let _ = stream.set_nodelay(true);
     let pace = Pace::new();
-    let client = Client { peer, is_tls: tls.is_some(), visitor: place.visitor() };
-    let answers = Answers { client, pace: pace.clone(), shared };
+    // A connection without an address of ours is for nobody.
+    let local = stream.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+    let connection = Connection { peer, local, is_tls: tls.is_some() };
+    let answers = Answers { visitor: place.visitor(), connection, pace, shared };
     tokio::select! {
         () = place.lost() => {}
         // What is wrong with a connection is of no interest here: the other end has it in its hands.
@@ -149,18 +146,20 @@ async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
 /// Makes the answers of one connection.
 #[derive(Clone)]
 struct Answers {
-    client: Client,
+    visitor: Visitor,
+    connection: Connection,
     pace: Pace,
     shared: Shared,
 }
 
 impl Answers {
     async fn answer(self, request: Request<Incoming>) -> Response<Watched> {
-        self.client.visitor.is_active();
+        self.visitor.is_active();
         self.pace.works();
         let (answer, permit) = match whole(request).await {
             Ok(mut request) => {
-                request.extensions_mut().insert(self.client.clone());
+                request.extensions_mut().insert(self.connection);
+                request.extensions_mut().insert(Client(self.visitor.clone()));
                 self.routed(request).await
             }
             Err(refused) => (refused, None),

@@ -24,7 +24,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,7 +40,7 @@ use self::connection::{Shared, serve};
 use self::limits::{ACCEPT_PAUSE, BLOCKING_THREADS, GRACE, LONG_ANSWERS, LOOK, RETRY_MAX, RETRY_MIN};
 use self::page::Port;
 use self::places::Places;
-use super::access::Caller;
+use super::access::protect;
 use super::{Daemon, router};
 use crate::runtime::delivering::Phase;
 
@@ -64,14 +63,9 @@ pub fn run(daemon: &Daemon, page: &watch::Sender<Page>, phase: &mut watch::Recei
     runtime.shutdown_background();
 }
 
-/// The routes as the port serves them; `None` where nobody may be let in yet.
-fn app(daemon: &Daemon) -> Option<Router> {
-    daemon.simulated.then(|| catching(router(daemon.clone()).layer(Extension(Caller::Simulated))))
-}
-
 struct Server<'a> {
     daemon: &'a Daemon,
-    shared: Option<Shared>,
+    shared: Shared,
     page: &'a watch::Sender<Page>,
     places: Places,
     listening: Option<Listening>,
@@ -106,7 +100,8 @@ struct Trouble {
 impl<'a> Server<'a> {
     fn new(daemon: &'a Daemon, page: &'a watch::Sender<Page>) -> Self {
         let long = Arc::new(Semaphore::new(LONG_ANSWERS));
-        let shared = app(daemon).map(|app| Shared { app, long });
+        let app = catching(protect(router(daemon.clone()), daemon.access.clone()));
+        let shared = Shared { app, long };
         let (places, connections) = (Places::default(), JoinSet::new());
         Self { daemon, shared, page, places, listening: None, connections, trouble: None, look_at: Instant::now() }
     }
@@ -132,8 +127,8 @@ impl<'a> Server<'a> {
     fn arrange(&mut self) {
         let wanted = Port::of(&self.daemon.settings.view().set.settings, self.daemon.simulated);
         let arranged = match wanted {
-            Ok(Some(port)) if self.shared.is_some() => self.open(port),
-            Ok(_) => {
+            Ok(Some(port)) => self.open(port),
+            Ok(None) => {
                 if self.listening.is_some() {
                     info!("the page is closed");
                 }
@@ -180,11 +175,12 @@ impl<'a> Server<'a> {
         }
         let listener = self.listen(port.address).map_err(|problem| listen::explain(port.address, &problem))?;
         let address = listener.local_addr().unwrap_or(port.address);
-        let closing = watch::Sender::new(false);
+        let (closing, is_tls) = (watch::Sender::new(false), tls.is_some());
         self.go_to(Some(Listening { port, listener, address, tls, closing }));
         let shown = self.shown().shown();
         let every = if address.ip().is_unspecified() { ", on every address of this machine" } else { "" };
         info!("the page is at {}{every}", shown.url.unwrap_or_default());
+        self.daemon.access.listens(address, is_tls);
         Ok(())
     }
 
@@ -250,13 +246,13 @@ impl<'a> Server<'a> {
     }
 
     async fn admit(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        let (Some(listening), Some(shared)) = (&self.listening, &self.shared) else { return };
+        let Some(listening) = &self.listening else { return };
         match accepted {
             Ok((stream, peer)) => {
                 let place = self.places.take(peer.ip());
                 let tls = listening.tls.as_ref().map(|tls| tls.config.clone());
                 let closing = listening.closing.subscribe();
-                self.connections.spawn(serve(stream, peer, place, tls, shared.clone(), closing));
+                self.connections.spawn(serve(stream, peer, place, tls, self.shared.clone(), closing));
             }
             // Gone before it was looked at.
             Err(problem) if problem.kind() == ErrorKind::ConnectionAborted => {}

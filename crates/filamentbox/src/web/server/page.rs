@@ -1,14 +1,12 @@
 //! Where the page is to be, and where it is.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use filamentbox_core::config::{ConfigError, Settings, Source};
 use serde::Serialize;
 
 use super::tls::Files;
-
-/// An address of the documentation: only the way there is asked for, nothing is sent.
-const SOMEWHERE: &str = "192.0.2.1:9";
+use crate::web::access::outward;
 
 /// Where the port is to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,21 +79,11 @@ impl Page {
         let address = self.address?;
         let scheme = if self.is_tls { "https" } else { "http" };
         let host = match address.ip() {
-            any if any.is_unspecified() => own_address().map_or_else(own_name, |own| own.to_string()),
+            any if any.is_unspecified() => outward().map_or_else(own_name, |own| own.to_string()),
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
         Some(format!("{scheme}://{host}:{}", address.port()))
-    }
-}
-
-/// The address from which this machine would speak to others.
-fn own_address() -> Option<Ipv4Addr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect(SOMEWHERE).ok()?;
-    match socket.local_addr().ok()?.ip() {
-        IpAddr::V4(address) if !address.is_unspecified() => Some(address),
-        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -11,6 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use super::limits::{HEAD_MAX, HEADERS_MAX};
 use super::*;
+use crate::web::access::Connection;
 use crate::web::routes::BODY_MAX;
 
 /// A body that yields some bytes and then does what it does.
@@ -42,9 +44,9 @@ fn routes() -> Router {
     async fn panics() -> &'static str {
         panic!("a route on purpose")
     }
-    let client = async |Extension(client): Extension<Client>| {
+    let client = async |Extension(client): Extension<Client>, Extension(connection): Extension<Connection>| {
         client.is_known();
-        format!("{} {}", client.peer.ip(), client.is_tls)
+        format!("{} {} {}", connection.peer.ip(), connection.local.ip(), connection.is_tls)
     };
     Router::new()
         .route("/", get(async || "fine"))
@@ -166,7 +168,7 @@ async fn requests_in_one_piece_are_answered_in_their_order() {
     let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(99);
     let answer = ask(connect(address).await, &[request.into_bytes(), get_of("/client")].concat()).await;
     assert_eq!(answer.matches("fine").count(), 99);
-    assert!(answer.ends_with("127.0.0.1 false"), "{answer}");
+    assert!(answer.ends_with("127.0.0.1 127.0.0.1 false"), "{answer}");
 }
 
 #[tokio::test]
@@ -242,7 +244,7 @@ async fn https_and_what_plain_http_gets_there() {
     let connector = TlsConnector::from(Arc::new(client.with_root_certificates(roots).with_no_client_auth()));
     let name = ServerName::try_from("box.local").expect("a name");
     let secret = connector.connect(name, connect(address).await).await.expect("a handshake");
-    assert!(ask(secret, &get_of("/client")).await.ends_with("127.0.0.1 true"));
+    assert!(ask(secret, &get_of("/client")).await.ends_with("127.0.0.1 127.0.0.1 true"));
 
     let browser = b"GET /events HTTP/1.1\r\nHost: box.local:5000\r\nAccept: text/html\r\n\r\n";
     let answer = ask(connect(address).await, browser).await;
