@@ -3,6 +3,7 @@
 //! Neither can delay control.
 
 pub mod access;
+mod assets;
 mod dto;
 pub mod history;
 mod metrics;

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::access::{Right, require};
-use super::{Daemon, metrics, settings};
+use super::{Daemon, assets, metrics, settings};
 use crate::journal::Gone;
 
 /// The longest body of a request; the longest sensible one is a form of settings with a certificate.
@@ -90,7 +90,8 @@ pub fn router(daemon: Daemon) -> Router {
     let configure = Router::new()
         .route("/api/config/{key}", put(settings::change))
         .route_layer(from_fn_with_state(Right::Configure, require));
-    open.merge(read)
+    open.merge(assets::router())
+        .merge(read)
         .merge(control)
         .merge(configure)
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
