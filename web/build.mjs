@@ -1,4 +1,4 @@
-// Builds the page into a folder: `node build.mjs --out DIR` (what crates/client runs), `--test` (the unit tests), `--dev` (see dev.mjs).
+// Builds the page into a folder: `node build.mjs --out DIR` (what crates/client runs), or bundles and runs the unit tests: `--test`.
 // What is written is final: names carry a hash of their content, and the whole is measured against the budget.
 
 import { createHash } from "node:crypto";
@@ -143,9 +143,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [, , mode, folder] = process.argv;
   if (mode === "--out" && folder) report(await build(path.resolve(folder)));
   else if (mode === "--test") process.exitCode = await test();
-  else if (mode === "--dev") await (await import("./dev.mjs")).serve();
   else {
-    console.error("usage: node build.mjs --out DIR | --test | --dev");
+    console.error("usage: node build.mjs --out DIR | --test");
     process.exitCode = 2;
   }
 }

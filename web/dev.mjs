@@ -12,7 +12,7 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** An editor writes several files at once. */
 const SETTLE_MS = 100;
 
-export async function serve() {
+async function serve() {
   const daemon = new URL(process.env.DAEMON ?? "http://127.0.0.1:5000");
   const port = Number(process.env.PORT ?? 5173);
   const folder = path.join(tmpdir(), `filamentbox-dev-${process.pid}`);
@@ -52,3 +52,5 @@ function passOn(request, response, daemon) {
   response.on("close", () => passed.destroy());
   request.pipe(passed);
 }
+
+await serve();
