@@ -5,8 +5,10 @@
 pub mod access;
 mod assets;
 mod dto;
+mod extract;
 pub mod history;
 mod metrics;
+pub mod openapi;
 mod routes;
 pub mod server;
 mod settings;
@@ -44,4 +46,6 @@ pub struct Daemon {
     pub started: Monotonic,
     /// Whether the box is simulated.
     pub simulated: bool,
+    /// Who may do what at the port.
+    pub access: access::Access,
 }
