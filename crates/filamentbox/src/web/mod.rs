@@ -4,10 +4,15 @@
 
 pub mod access;
 mod assets;
+mod books;
+mod chart;
+mod columns;
 mod dto;
 pub mod history;
+mod live;
 mod metrics;
 mod routes;
+mod series;
 pub mod server;
 mod settings;
 
@@ -20,6 +25,7 @@ use tokio::sync::watch;
 use crate::journal::Handle;
 use crate::runtime::clock::Clocks;
 use crate::runtime::control::{ControlInput, Snapshots};
+use crate::runtime::delivering::Phase;
 use crate::runtime::net::Shown;
 use crate::runtime::reloading::Settings;
 
@@ -42,6 +48,8 @@ pub struct Daemon {
     pub clocks: Arc<Clocks>,
     /// When the daemon started.
     pub started: Monotonic,
+    /// The way the daemon goes.
+    pub phase: watch::Receiver<Phase>,
     /// Whether the box is simulated.
     pub simulated: bool,
 }
