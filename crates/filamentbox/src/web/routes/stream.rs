@@ -13,10 +13,11 @@ use axum::response::{IntoResponse, Response};
 use filamentbox_core::sample::BoxName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{Asked, BoxQuery, Refusal, snapshot};
-use crate::web::Daemon;
+use super::{BoxQuery, Refusal, snapshot};
 use crate::web::access::Caller;
+use crate::web::extract::Asked;
 use crate::web::live::{Frame, Live};
+use crate::web::{Daemon, dto};
 
 /// Streams over the port at most: every one holds a connection, and a household has no more screens.
 const STREAMS_MAX: usize = 8;
@@ -38,7 +39,12 @@ impl Streams {
     }
 }
 
-/// Every event holds the whole state, so that nothing was missed by who comes back: `Last-Event-ID` needs no answer.
+/// The state as it changes, as server-sent events: one at once, one for each change, and one every 10 s. Each holds the whole state, so that
+/// whoever comes back has missed nothing: `Last-Event-ID` needs no answer.
+#[utoipa::path(get, path = "/api/stream", tag = "State", operation_id = "stream", params(BoxQuery), responses(
+    (status = 200, description = "The data of each event", content((dto::Streamed = "text/event-stream"))),
+    (status = 404, description = "There is no such box", body = dto::Refused),
+    (status = 503, description = "8 listen already; Retry-After says when to ask again", body = dto::Refused)))]
 pub(super) async fn stream(
     State(daemon): State<Daemon>,
     Extension(streams): Extension<Streams>,
