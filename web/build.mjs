@@ -1,4 +1,4 @@
-// Builds the page into a folder: `node build.mjs --out DIR` (what crates/client runs), `--test` (the unit tests), `--dev` (see dev.mjs).
+// Builds the page into a folder: `node build.mjs --out DIR` (what crates/client runs), or bundles and runs the unit tests: `--test`.
 // What is written is final: names carry a hash of their content, and the whole is measured against the budget.
 
 import { createHash } from "node:crypto";
@@ -40,11 +40,8 @@ const COMMON = {
   logLevel: "warning",
 };
 
-/** Builds everything into `folder`, and answers the list of [name, bytes, compressed bytes]. */
-export async function build(folder) {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(path.join(folder, "assets"), { recursive: true });
-  const result = await esbuild.build({
+function bundle(folder) {
+  return esbuild.build({
     ...COMMON,
     entryPoints: { main: "src/main.tsx", style: "src/styles/index.css" },
     splitting: true,
@@ -53,6 +50,20 @@ export async function build(folder) {
     chunkNames: "assets/[name]-[hash]",
     metafile: true,
   });
+}
+
+/** The packages whose code is in the page. */
+export async function packagesIn(folder) {
+  const { metafile } = await bundle(folder);
+  const names = Object.keys(metafile.inputs).map((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1]);
+  return [...new Set(names.filter(Boolean))];
+}
+
+/** Builds everything into `folder`, and answers the list of [name, bytes, compressed bytes]. */
+export async function build(folder) {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(path.join(folder, "assets"), { recursive: true });
+  const result = await bundle(folder);
   const outputs = Object.entries(result.metafile.outputs).map(([file, output]) => ({
     name: path.relative(folder, path.resolve(HERE, file)),
     entry: output.entryPoint,
@@ -143,9 +154,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [, , mode, folder] = process.argv;
   if (mode === "--out" && folder) report(await build(path.resolve(folder)));
   else if (mode === "--test") process.exitCode = await test();
-  else if (mode === "--dev") await (await import("./dev.mjs")).serve();
   else {
-    console.error("usage: node build.mjs --out DIR | --test | --dev");
+    console.error("usage: node build.mjs --out DIR | --test");
     process.exitCode = 2;
   }
 }

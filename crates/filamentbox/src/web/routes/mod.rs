@@ -2,6 +2,7 @@
 //!
 //! A route is in one of the groups of [`router`], which say what right it needs: a route that is forgotten there is nowhere.
 
+mod access;
 mod control;
 mod database;
 mod events;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use filamentbox_core::snapshot::BoxSnapshot;
@@ -24,7 +25,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{Right, require};
+use super::access::{Right, may_switch, require};
 use super::{Daemon, assets, dto, metrics, openapi, settings};
 use crate::journal::Gone;
 
@@ -62,6 +63,7 @@ pub(super) fn bad_request(problem: impl Into<String>) -> Refusal {
 /// All routes, for a [`super::access::Caller`] that the server has put into the request's extensions.
 pub fn router(daemon: Daemon) -> Router {
     let (routes, _) = groups().split_for_parts();
+    let access = daemon.access.clone();
     routes
         .merge(assets::router())
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
@@ -69,15 +71,19 @@ pub fn router(daemon: Daemon) -> Router {
             Refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".to_owned())
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(Extension(access))
         .with_state(daemon)
 }
 
 /// The routes with what [`openapi`] says of them.
 pub(super) fn groups() -> OpenApiRouter<Daemon> {
+    // Off is open to everybody, and nothing else is: a layer of its own looks.
+    let switch = OpenApiRouter::default().routes(routes!(control::control)).route_layer(from_fn(may_switch));
     // What a request without any right may ask; such a route looks at the caller itself.
     let open = OpenApiRouter::default()
+        .merge(switch)
+        .merge(access::open())
         .routes(routes!(state::health))
-        .routes(routes!(control::control))
         .routes(routes!(openapi::show));
     let read = OpenApiRouter::default()
         .routes(routes!(state::status))
@@ -102,6 +108,7 @@ pub(super) fn groups() -> OpenApiRouter<Daemon> {
         .route_layer(from_fn_with_state(Right::Control, require));
     let configure = OpenApiRouter::default()
         .routes(routes!(settings::change))
+        .merge(access::configure())
         .route_layer(from_fn_with_state(Right::Configure, require));
     openapi::group(open, None)
         .merge(openapi::group(read, Some(Right::Read)))
