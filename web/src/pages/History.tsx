@@ -49,10 +49,7 @@ export default function History() {
     <>
       <h1>History</h1>
       <Choices view={view} setView={setView} />
-      <div class="row history-tools">
-        <QuantityChoice fields={fields} />
-        <Zoom view={view} {...change} />
-      </div>
+      <QuantityChoice fields={fields} />
       {problem !== null && (
         <Banner kind="warning" role="alert" title="The history could not be read.">
           <p>{problem}</p>
@@ -61,7 +58,8 @@ export default function History() {
           </div>
         </Banner>
       )}
-      <section class="card" aria-busy={isLoading}>
+      <section class="card history" aria-busy={isLoading}>
+        <Zoom view={view} {...change} />
         {isEmpty && <p class="empty">{emptyWords(picture, view, history.note ?? null)}</p>}
         <Charts
           {...change}
@@ -145,7 +143,7 @@ interface ZoomProps {
 
 function Zoom({ view, zoom, move, back }: ZoomProps) {
   return (
-    <div class="row zoom" role="group" aria-label="Zoom">
+    <div class="zoom" role="group" aria-label="Zoom">
       <Button label="Earlier" onClick={() => move(-MOVE_STEP)}>
         ‹
       </Button>

@@ -9,9 +9,10 @@ import { follow } from "./gestures";
 import type { Gestures } from "./gestures";
 import { usePalette } from "./palette";
 import type { Palette } from "./palette";
+import { decimal } from "../../units";
 import { LEFT_PX, RIGHT_PX, quantityPlot, stripsPlot } from "./plot";
 import type { Plot } from "./plot";
-import { QUANTITIES, text } from "./quantities";
+import { QUANTITIES, shown, text } from "./quantities";
 import type { Quantity } from "./quantities";
 import { nearest } from "./scale";
 import { MOVE_STEP, ZOOM_STEP } from "./spans";
@@ -63,7 +64,7 @@ export function Charts(props: ChartsProps) {
     return () => observer.disconnect();
   }, []);
   const shared = { history, span, width, palette, part, read: place === null && keyboard === null ? null : read };
-  const shown = QUANTITIES.filter((quantity) => props.fields.includes(quantity.field));
+  const panels = QUANTITIES.filter((quantity) => props.fields.includes(quantity.field));
   return (
     <div
       ref={host}
@@ -78,10 +79,10 @@ export function Charts(props: ChartsProps) {
       <p class="reading number">
         <span>{read === null ? "\u00a0" : whenWords(history, read, shared.read === null && props.isLive)}</span>
         <span class="unseen" aria-live="polite">
-          {keyboard === null || read === null ? "" : readingWords(history, read, shown, unit)}
+          {keyboard === null || read === null ? "" : readingWords(history, read, panels, unit)}
         </span>
       </p>
-      {shown.map((quantity) => (
+      {panels.map((quantity) => (
         <QuantityPanel key={quantity.field} {...shared} quantity={quantity} unit={unit} limits={limitsOf(quantity, props.limits)} at={read} />
       ))}
       <Panel
@@ -242,7 +243,7 @@ function Value({ history, at, quantity, unit }: { history: History; at: number |
       {history.resolution > 0 && least !== null && most !== null && (
         <span class="quiet small">
           {" "}
-          {text(quantity, least, unit)} to {text(quantity, most, unit)}
+          {decimal(shown(quantity, least, unit), 1)} to {decimal(shown(quantity, most, unit), 1)}
         </span>
       )}
     </p>

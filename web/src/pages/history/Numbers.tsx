@@ -18,36 +18,35 @@ export function Numbers({ of, unit, words }: { of: Summary; unit: TemperatureUni
   return (
     <section class="card" aria-labelledby="numbers">
       <h2 id="numbers">In numbers</h2>
-      <div class="sideways" tabIndex={0} role="group" aria-labelledby="numbers">
-        <table class="numbers number">
-          <thead>
+      <table class="numbers number">
+        <thead>
+          <tr>
+            <th scope="col">Lowest</th>
+            <th scope="col">Mean</th>
+            <th scope="col">Highest</th>
+          </tr>
+        </thead>
+        {of.extremes.map(({ quantity, least, leastAt, mean, most, mostAt }) => (
+          <tbody key={quantity.field}>
             <tr>
-              <th scope="col">
-                <span class="unseen">Quantity</span>
+              <th scope="rowgroup" colSpan={3}>
+                {quantity.label}
               </th>
-              <th scope="col">Lowest</th>
-              <th scope="col">Mean</th>
-              <th scope="col">Highest</th>
             </tr>
-          </thead>
-          <tbody>
-            {of.extremes.map(({ quantity, least, leastAt, mean, most, mostAt }) => (
-              <tr key={quantity.field}>
-                <th scope="row">{quantity.label}</th>
-                <td>
-                  {text(quantity, least, unit)}
-                  <small>{words.moment(leastAt, 60)}</small>
-                </td>
-                <td>{text(quantity, mean, unit)}</td>
-                <td>
-                  {text(quantity, most, unit)}
-                  <small>{words.moment(mostAt, 60)}</small>
-                </td>
-              </tr>
-            ))}
+            <tr>
+              <td>
+                {text(quantity, least, unit)}
+                <small>{words.moment(leastAt, 60)}</small>
+              </td>
+              <td>{text(quantity, mean, unit)}</td>
+              <td>
+                {text(quantity, most, unit)}
+                <small>{words.moment(mostAt, 60)}</small>
+              </td>
+            </tr>
           </tbody>
-        </table>
-      </div>
+        ))}
+      </table>
       <dl class="duties">
         {of.duties.map(({ output, share, onTime }) => (
           <div key={output}>

@@ -21,8 +21,8 @@ export interface Quantity {
 export const QUANTITIES: readonly Quantity[] = [
   { field: "temperature_c", label: "Temperature", colour: "--chart-temperature", isTemperature: true, unit: "°C", spread: 2 },
   { field: "humidity", label: "Humidity", colour: "--chart-humidity", isTemperature: false, unit: "%", spread: 4, least: 0, most: 100 },
-  { field: "absolute_humidity", label: "Water in the air", colour: "--chart-absolute", isTemperature: false, unit: "g/m³", spread: 1, least: 0 },
   { field: "dew_point_c", label: "Dew point", colour: "--chart-dew", isTemperature: true, unit: "°C", spread: 2 },
+  { field: "absolute_humidity", label: "Water in the air", colour: "--chart-absolute", isTemperature: false, unit: "g/m³", spread: 1, least: 0 },
   { field: "pressure", label: "Pressure", colour: "--chart-pressure", isTemperature: false, unit: "hPa", spread: 4 },
 ];
 
