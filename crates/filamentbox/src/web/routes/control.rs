@@ -47,6 +47,7 @@ pub(super) struct Wished {
     request_body = Wished,
     responses(
         (status = 200, description = "How the output is now", body = dto::Switched),
+        (status = 401, description = "Log in first; off without `seconds` is open to everybody", body = dto::Refused),
         (status = 404, description = "There is no such output", body = dto::Refused),
         (status = 503, description = "Control does not answer; the relay guard releases the outputs", body = dto::Refused)))]
 pub(super) async fn control(
