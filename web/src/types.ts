@@ -117,5 +117,7 @@ export interface History {
   /** Seconds of one point; 0: raw samples. */
   resolution: number;
   timestamps: number[];
+  /** Why there is nothing, where it is not that nothing was measured. */
+  note?: string | null;
   fields: Record<string, { mean: (number | null)[]; min?: (number | null)[]; max?: (number | null)[] }>;
 }

@@ -108,8 +108,8 @@ pub(super) fn groups() -> OpenApiRouter<Daemon> {
     let control = OpenApiRouter::default()
         .routes(routes!(control::reset))
         .routes(routes!(database::change_letters))
-        .routes(routes!(notifications::forget))
         .routes(routes!(supervised::change))
+        .routes(routes!(notifications::forget))
         .route_layer(from_fn_with_state(Right::Control, require));
     let configure = OpenApiRouter::default()
         .routes(routes!(settings::change::change))
