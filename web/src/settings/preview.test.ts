@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { type Band, decide, isBand, judge, percent, reached, simulate, span } from "./preview";
+import { type Band, coverage, decide, isBand, judge, percent, reached, simulate } from "./preview";
 
 const heater: Band = { low: 20, high: 22, acts: "below", unit: "°C" };
 const fan: Band = { low: 10, high: 15, acts: "above", unit: "%" };
@@ -66,5 +66,5 @@ test("how often a limit was reached", () => {
 
 test("words", () => {
   assert.deepEqual([0, 0.001, 0.345, 0.999, 1].map(percent), ["0 %", "under 1 %", "35 %", "over 99 %", "100 %"]);
-  assert.deepEqual([20, 61, 2400, 86_400].map(span), ["less than a minute", "1 minute", "40 minutes", "24 hours"]);
+  assert.deepEqual([2400, 84_000, 86_500].map(coverage), ["40 min", "24 h", "24 h"]);
 });

@@ -2,6 +2,8 @@
 // times and the interlock are left out. The rules are those of the daemon's two-point controllers (act outside the band, keep the state
 // inside it).
 
+import { span } from "../ages";
+
 export interface Band {
   low: number;
   high: number;
@@ -75,12 +77,10 @@ export function percent(share: number): string {
   return `${rounded} %`;
 }
 
-/** "24 hours", "3 hours", "40 minutes", "less than a minute". */
-export function span(seconds: number): string {
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 1) return "less than a minute";
-  if (minutes < 90) return `${minutes} minute${minutes === 1 ? "" : "s"}`;
-  return `${Math.round(seconds / 3600)} hours`;
+/** The time that readings cover, for people: "24 h", "3 h 5 min". */
+export function coverage(seconds: number): string {
+  // The last day's points seldom cover the last minutes of it.
+  return seconds > 23 * 3600 && seconds < 25 * 3600 ? "24 h" : span(seconds);
 }
 
 export interface Limits {
