@@ -1,0 +1,5 @@
+// The page Events.
+
+export default function Events() {
+  return <h1>Events</h1>;
+}

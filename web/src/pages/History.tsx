@@ -1,0 +1,5 @@
+// The page History.
+
+export default function History() {
+  return <h1>History</h1>;
+}
