@@ -15,6 +15,7 @@ interface ButtonProps {
   label?: string;
   describedBy?: string;
   class?: string;
+  id?: string;
   onClick?: (event: MouseEvent) => void;
 }
 
@@ -22,6 +23,7 @@ export function Button(props: ButtonProps) {
   const { kind = "plain", type = "button", isBusy = false, isDisabled = false } = props;
   return (
     <button
+      id={props.id}
       type={type}
       class={`button ${kind} ${props.class ?? ""}`}
       aria-pressed={props.isPressed}

@@ -1,8 +1,9 @@
 // The controls, one for each kind of value. A control knows the text that holds and gives another; what follows is the form's.
 
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "../components/button";
-import { isFilled, set, unset } from "./changes";
+import { SecretInput } from "../components/secret";
+import { isFilled, set, undo } from "./changes";
 import { parseBool, words } from "./descriptor";
 import type { Descriptor } from "./descriptor";
 import { useForm } from "./form";
@@ -72,10 +73,7 @@ function OneOf({ one, id, text, describedBy, isInvalid, isFixed, give }: GivingP
 
 /** "none" stands alone. */
 export function toggled(chosen: readonly string[], word: string, isChosen: boolean): string[] {
-  if (!isChosen) {
-    const left = chosen.filter((other) => other !== word);
-    return left;
-  }
+  if (!isChosen) return chosen.filter((other) => other !== word);
   return word === "none" ? ["none"] : [...chosen.filter((other) => other !== "none" && other !== word), word];
 }
 
@@ -115,14 +113,16 @@ export function backendName(word: string): string {
 function Secret({ one, id, describedBy, isInvalid, isFixed, give, label }: GivingProps) {
   const form = useForm();
   const change = form.changes[one.key];
-  const [isOpen, setOpen] = useState(change !== undefined && change !== null);
-  const [isShown, setShown] = useState(false);
+  const [isOpen, setOpen] = useState(typeof change === "string");
   const input = useRef<HTMLInputElement>(null);
-  const isTyped = isOpen && change !== null;
-  if (!isTyped) {
+  // Once it is saved there is nothing left to type.
+  useEffect(() => {
+    if (typeof change !== "string") setOpen(false);
+  }, [form.known]);
+  if (!isOpen) {
     const isThere = isFilled(form.known, form.changes, one.key);
     const open = () => {
-      if (change === null) form.change(unset(form.known, { ...form.changes, [one.key]: "" }, one.key));
+      form.change(undo(form.changes, one.key));
       setOpen(true);
       requestAnimationFrame(() => input.current?.focus());
     };
@@ -142,26 +142,29 @@ function Secret({ one, id, describedBy, isInvalid, isFixed, give, label }: Givin
       </span>
     );
   }
+  // An empty line changes nothing: clearing is said, not typed.
+  const typed = (text: string) => (text === "" ? form.change(undo(form.changes, one.key)) : give(text));
   return (
-    <span class="row secret-row">
-      <input
-        ref={input}
-        id={id}
-        type={isShown ? "text" : "password"}
-        autocomplete="off"
-        autocapitalize="none"
-        spellcheck={false}
-        value={change ?? ""}
-        aria-describedby={describedBy}
-        aria-invalid={isInvalid}
-        // What is copied from a page often ends with a line break.
-        onInput={(event) => give(event.currentTarget.value)}
-      />
-      <Button isPressed={isShown} label={`Show ${label}`} onClick={() => setShown(!isShown)}>
-        Show
+    <span class="row">
+      <SecretInput id={id} value={change ?? ""} label={label} autocomplete="off" isInvalid={isInvalid} describedBy={describedBy} inputRef={input} onInput={typed} />
+      <Button
+        label={`Leave ${label} as it is`}
+        onClick={() => {
+          form.change(undo(form.changes, one.key));
+          setOpen(false);
+        }}
+      >
+        Keep
       </Button>
     </span>
   );
+}
+
+/** The keyboards for numbers of some phones have no minus. */
+function inputMode(one: Descriptor): "decimal" | "numeric" | "url" | "text" {
+  if (one.kind === "url") return "url";
+  if (one.kind === "integer") return "numeric";
+  return one.kind === "number" && (one.min ?? 0) >= 0 ? "decimal" : "text";
 }
 
 function Typed({ one, id, text, describedBy, isInvalid, isFixed, give }: GivingProps) {
@@ -172,8 +175,8 @@ function Typed({ one, id, text, describedBy, isInvalid, isFixed, give }: GivingP
     <>
       <input
         id={id}
-        type={one.kind === "url" ? "url" : "text"}
-        inputMode={one.kind === "number" ? "decimal" : one.kind === "integer" ? "numeric" : undefined}
+        type="text"
+        inputMode={inputMode(one)}
         class={isNumber ? "number-input" : undefined}
         autocomplete="off"
         autocapitalize="none"

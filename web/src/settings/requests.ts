@@ -36,9 +36,12 @@ export interface Tested {
   line: string;
 }
 
+/** The daemon gives a backend 15 s, one after the other at worst. */
+const TEST_MAX_MS = 60_000;
+
 /** Asks each chosen backend, with these changes as if they were saved. */
 export async function testDatabase(changes: Changes): Promise<Tested[]> {
-  const answer = await request<{ results: Tested[] }>("/api/database/test", { method: "POST", body: { changes } });
+  const answer = await request<{ results: Tested[] }>("/api/database/test", { method: "POST", body: { changes }, answerMaxMs: TEST_MAX_MS });
   return answer.results;
 }
 
