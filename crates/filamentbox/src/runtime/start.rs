@@ -40,6 +40,7 @@ use crate::cli::RELAY_FILE;
 use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::settings::Loaded;
 use crate::web::Daemon;
+use crate::web::access::Access;
 use crate::web::server::{self, Port};
 
 /// RAM-backed folders in which the open block survives a crash of the program, best first.
@@ -223,14 +224,16 @@ impl Start {
         let delivery = Delivery::of(&self.loaded, surroundings);
         let (shown, shown_receiver) = watch::channel(Arc::new(Shown::of(&delivery, None)));
         let journal = surroundings.journal.clone();
+        let is_simulated = self.simulation.is_some();
         let daemon = Daemon {
+            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_simulated),
             snapshots,
             control: control.clone(),
             journal: journal.clone(),
             shown: shown_receiver,
             settings,
             started: self.clocks.read().now,
-            simulated: self.simulation.is_some(),
+            simulated: is_simulated,
             clocks: self.clocks.clone(),
         };
         let mut net = Net {

@@ -43,4 +43,6 @@ pub struct Daemon {
     pub started: Monotonic,
     /// Whether the box is simulated.
     pub simulated: bool,
+    /// Who may do what at the port.
+    pub access: access::Access,
 }

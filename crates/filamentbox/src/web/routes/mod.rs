@@ -2,6 +2,7 @@
 //!
 //! A route is in one of the groups of [`router`], which say what right it needs: a route that is forgotten there is nowhere.
 
+mod access;
 mod control;
 mod database;
 mod events;
@@ -12,15 +13,15 @@ use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Query};
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use filamentbox_core::snapshot::BoxSnapshot;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::access::{Right, require};
+use super::access::{Right, may_switch, require};
 use super::{Daemon, metrics, settings};
 use crate::journal::Gone;
 
@@ -69,8 +70,10 @@ pub(super) fn bad_request(problem: impl Into<String>) -> Refusal {
 /// All routes, for a [`super::access::Caller`] that the server has put into the request's extensions.
 pub fn router(daemon: Daemon) -> Router {
     // What a request without any right may ask; such a route looks at the caller itself.
-    let open =
-        Router::new().route("/healthz", get(state::health)).route("/api/controls/{output}", post(control::control));
+    let open = Router::new()
+        .route("/healthz", get(state::health))
+        .route("/api/controls/{output}", post(control::control).layer(from_fn(may_switch)))
+        .merge(access::open());
     let read = Router::new()
         .route("/api/status", get(state::status))
         .route("/api/sensor", get(state::sensor))
@@ -89,6 +92,7 @@ pub fn router(daemon: Daemon) -> Router {
         .route_layer(from_fn_with_state(Right::Control, require));
     let configure = Router::new()
         .route("/api/config/{key}", put(settings::change))
+        .merge(access::configure())
         .route_layer(from_fn_with_state(Right::Configure, require));
     open.merge(read)
         .merge(control)
@@ -98,6 +102,7 @@ pub fn router(daemon: Daemon) -> Router {
             Refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".to_owned())
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(Extension(daemon.access.clone()))
         .with_state(daemon)
 }
 
