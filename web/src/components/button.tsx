@@ -13,7 +13,7 @@ interface ButtonProps {
   isDisabled?: boolean;
   /** For screen readers, where the words alone do not say what it acts on. */
   label?: string;
-  describedBy?: string;
+  describedBy?: string | undefined;
   class?: string;
   id?: string;
   onClick?: (event: MouseEvent) => void;

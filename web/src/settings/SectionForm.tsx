@@ -10,8 +10,8 @@ import { Field } from "./Field";
 import { useForm } from "./form";
 import { BandPreview, LimitsPreview } from "./Previews";
 
-/** Changed by a form of its own, which asks for it twice. */
-const ELSEWHERE = new Set(["webui.password"]);
+/** Each has a form of its own among the settings: the password is asked for twice, a token is made by the daemon. */
+const ELSEWHERE = new Set(["webui.password", "webui.tokens.NAME"]);
 
 export function SectionForm({ section }: { section: Section }) {
   const form = useForm();
