@@ -67,6 +67,9 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// The description of the HTTP interface (docs/openapi.json), to stdout
+    #[command(hide = true)]
+    Openapi,
     /// The process that holds the output lines (started by `run`, or a service of its own; not for people)
     RelayGuard(RelayGuardArgs),
 }

@@ -59,6 +59,10 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Config(command) => config::config(command, places(client_data_dir)),
         Command::Doctor(args) => doctor::doctor(&args, places(client_data_dir)),
         Command::Completions { shell } => completions::completions(shell),
+        Command::Openapi => {
+            say(crate::web::openapi::document().trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::RelayGuard(args) => relay_guard::relay_guard(args),
     };
     result.unwrap_or_else(|problem| {

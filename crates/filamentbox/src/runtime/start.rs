@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use filamentbox_core::chamber::{Chamber, Wanted};
-use filamentbox_core::config::Config;
+use filamentbox_core::config::{Config, Source};
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::{SimulatedBox, SimulatedFault};
@@ -225,8 +225,11 @@ impl Start {
         let (shown, shown_receiver) = watch::channel(Arc::new(Shown::of(&delivery, None)));
         let journal = surroundings.journal.clone();
         let is_simulated = self.simulation.is_some();
+        // A simulated sensor without `--simulate` opens nothing.
+        let sensor = self.loaded.settings.get("sensor.type");
+        let is_open = sensor.is_some_and(|setting| setting.source == Source::Simulate);
         let daemon = Daemon {
-            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_simulated),
+            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_open),
             snapshots,
             control: control.clone(),
             journal: journal.clone(),
@@ -253,7 +256,7 @@ impl Start {
 
     /// The port, which may fail without any harm to the box.
     fn web(&self, daemon: Daemon, mut phase: watch::Receiver<Phase>) -> Result<()> {
-        match Port::of(&self.loaded.settings, daemon.simulated) {
+        match Port::of(&self.loaded.settings, daemon.access.is_open()) {
             Ok(None) => {}
             Ok(Some(port)) => {
                 let run = move || server::run(&port, &daemon, &mut phase);

@@ -4,8 +4,10 @@
 
 pub mod access;
 mod dto;
+mod extract;
 pub mod history;
 mod metrics;
+pub mod openapi;
 mod routes;
 pub mod server;
 mod settings;

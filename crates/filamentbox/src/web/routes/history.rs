@@ -7,19 +7,33 @@ use axum::response::{IntoResponse, Response};
 use filamentbox_core::sample::BoxName;
 use filamentbox_core::time::UnixTime;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::{Asked, Refusal, bad_request, within};
+use super::{Refusal, bad_request, within};
 use crate::journal::Gone;
-use crate::web::{Daemon, history};
+use crate::web::extract::Asked;
+use crate::web::{Daemon, dto, history};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ExportQuery {
+    /// From this moment on, Unix milliseconds; without it from the oldest sample on.
     from_ms: Option<i64>,
+    /// Up to, but without, this moment, Unix milliseconds; without it up to the newest sample.
     to_ms: Option<i64>,
+    /// Only this box.
+    #[param(pattern = "^[a-z0-9_-]{1,32}$", example = "main")]
     r#box: Option<String>,
+    /// `csv` (the default) or `jsonl`, an object a line.
+    #[param(pattern = "^(csv|jsonl)$")]
     format: Option<String>,
 }
 
+/// Every sample of a time, oldest first.
+#[utoipa::path(get, path = "/api/history/export", tag = "History", operation_id = "export", params(ExportQuery), responses(
+    (status = 200, description = "The samples", content((String = "text/csv"), (String = "application/jsonl"))),
+    (status = 503, description = "The journal does not answer", body = dto::Refused)))]
 pub(super) async fn export(
     State(daemon): State<Daemon>,
     Asked(query): Asked<ExportQuery>,
