@@ -1,4 +1,4 @@
-// Builds the page into a folder: `node build.mjs --out DIR` (what crates/client runs), `--test` (the unit tests), `--dev` (see dev.mjs).
+// Builds the page into a folder: `node build.mjs --out DIR` (what crates/client runs), or bundles and runs the unit tests: `--test`.
 // What is written is final: names carry a hash of their content, and the whole is measured against the budget.
 
 import { createHash } from "node:crypto";
@@ -15,6 +15,17 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 const BUDGET_BYTES = 100_000;
 /** Browsers of 2021 and later: an old phone on the wall is a fine display. */
 const BROWSERS = ["chrome90", "firefox90", "safari15"];
+
+/** Below this share of its size a file is kept compressed; pictures stay as they are. */
+const WORTH_COMPRESSING = 0.95;
+export const CONTENT_TYPES = {
+  ".css": "text/css; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".png": "image/png",
+  ".svg": "image/svg+xml",
+  ".webmanifest": "application/manifest+json",
+};
 
 const COMMON = {
   absWorkingDir: HERE,
@@ -54,7 +65,7 @@ export async function build(folder) {
     await writeFile(path.join(folder, file), await readFile(path.join(HERE, "public", file)));
   }
   await buildServiceWorker(folder, index, outputs.map((output) => `/${output.name}`));
-  return measure(folder);
+  return list(folder);
 }
 
 /** The service worker knows by name what it keeps; a changed byte anywhere is a new version. */
@@ -69,14 +80,30 @@ async function buildServiceWorker(folder, index, assets) {
   });
 }
 
-async function measure(folder) {
+/** Compresses what shrinks, and lists all files in assets.tsv for crates/client: path, content type, entity tag, encoding, file. */
+async function list(folder) {
   const rows = [];
-  for (const file of (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())) {
-    const full = path.join(file.parentPath ?? file.path, file.name);
-    const bytes = await readFile(full);
-    rows.push([path.relative(folder, full), bytes.length, gzipSync(bytes, { level: 9 }).length]);
+  const lines = [];
+  for (const name of await filesIn(folder)) {
+    const bytes = await readFile(path.join(folder, name));
+    const compressed = gzipSync(bytes, { level: 9 });
+    const isSmaller = compressed.length < bytes.length * WORTH_COMPRESSING;
+    if (isSmaller) await writeFile(path.join(folder, `${name}.gz`), compressed);
+    const etag = createHash("sha256").update(bytes).digest("base64url").slice(0, 16);
+    lines.push([`/${name}`, CONTENT_TYPES[path.extname(name)], etag, isSmaller ? "gzip" : "identity", isSmaller ? `${name}.gz` : name].join("\t"));
+    rows.push([name, bytes.length, isSmaller ? compressed.length : bytes.length]);
   }
+  await writeFile(path.join(folder, "assets.tsv"), lines.join("\n") + "\n");
   return rows.sort((a, b) => b[2] - a[2]);
+}
+
+async function filesIn(folder) {
+  const found = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const inside = entry.isDirectory() ? (await filesIn(path.join(folder, entry.name))).map((name) => `${entry.name}/${name}`) : [entry.name];
+    found.push(...inside);
+  }
+  return found.sort();
 }
 
 /** Prints the table; fails when the whole is over the budget. */
@@ -92,7 +119,7 @@ function report(rows) {
 
 /** Bundles every *.test.ts and runs them with Node's own runner. */
 async function test() {
-  const found = (await readdir(path.join(HERE, "src"), { recursive: true })).filter((file) => /\.test\.tsx?$/.test(file));
+  const found = (await filesIn(path.join(HERE, "src"))).filter((file) => /\.test\.tsx?$/.test(file));
   const folder = await mkdtemp(path.join(tmpdir(), "filamentbox-client-"));
   try {
     await esbuild.build({
@@ -105,7 +132,7 @@ async function test() {
       outExtension: { ".js": ".mjs" },
       sourcemap: "inline",
     });
-    const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith(".mjs")).map((file) => path.join(folder, file));
+    const files = (await filesIn(folder)).filter((file) => file.endsWith(".mjs")).map((file) => path.join(folder, file));
     return spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" }).status ?? 1;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -116,9 +143,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [, , mode, folder] = process.argv;
   if (mode === "--out" && folder) report(await build(path.resolve(folder)));
   else if (mode === "--test") process.exitCode = await test();
-  else if (mode === "--dev") await (await import("./dev.mjs")).serve();
   else {
-    console.error("usage: node build.mjs --out DIR | --test | --dev");
+    console.error("usage: node build.mjs --out DIR | --test");
     process.exitCode = 2;
   }
 }

@@ -6,14 +6,13 @@ import https from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "./build.mjs";
+import { CONTENT_TYPES, build } from "./build.mjs";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const TYPES = { ".js": "text/javascript", ".css": "text/css", ".html": "text/html; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png", ".webmanifest": "application/manifest+json" };
 /** An editor writes several files at once. */
 const SETTLE_MS = 100;
 
-export async function serve() {
+async function serve() {
   const daemon = new URL(process.env.DAEMON ?? "http://127.0.0.1:5000");
   const port = Number(process.env.PORT ?? 5173);
   const folder = path.join(tmpdir(), `filamentbox-dev-${process.pid}`);
@@ -36,7 +35,7 @@ function answer(request, response, folder, daemon) {
   if (wanted === "/sw.js") return response.writeHead(404).end();
   const file = path.join(folder, path.normalize(wanted));
   const shown = file.startsWith(folder) && existsSync(file) && statSync(file).isFile() ? file : path.join(folder, "index.html");
-  response.writeHead(200, { "content-type": TYPES[path.extname(shown)] ?? "application/octet-stream", "cache-control": "no-store" });
+  response.writeHead(200, { "content-type": CONTENT_TYPES[path.extname(shown)] ?? "application/octet-stream", "cache-control": "no-store" });
   createReadStream(shown).pipe(response);
 }
 
@@ -53,3 +52,5 @@ function passOn(request, response, daemon) {
   response.on("close", () => passed.destroy());
   request.pipe(passed);
 }
+
+await serve();

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { Banner } from "./components/banner";
 import { Link } from "./components/button";
 import { Icon } from "./components/icons";
+import { EverythingOff } from "./components/off";
 import { useLive } from "./live";
 import { chosenBox } from "./preferences";
 import { ROUTES } from "./router";
@@ -12,6 +13,9 @@ import { useSession } from "./session";
 import { useStore } from "./store";
 
 const NAVIGATION = ["now", "history", "events", "outbox", "settings"] as const;
+
+/** OFF is within reach wherever somebody may stand who wants it, locked out or not. */
+const WITH_OFF: readonly PageName[] = ["now", "login", "setup"];
 
 export function Layout({ current, children }: { current: PageName; children: ComponentChildren }) {
   return (
@@ -35,6 +39,7 @@ export function Layout({ current, children }: { current: PageName; children: Com
       <main id="main" tabIndex={-1} class={`page page-${current}`}>
         <Simulated />
         {children}
+        {WITH_OFF.includes(current) && <EverythingOff />}
       </main>
     </div>
   );
@@ -83,7 +88,9 @@ function Simulated() {
   if (!picture?.status.simulated) return null;
   return (
     <Banner kind="information">
-      <strong>Simulated box.</strong> Nothing here is real: no sensor, no heater, no fan.
+      <p>
+        <strong>Simulated box:</strong> nothing here is real.
+      </p>
     </Banner>
   );
 }

@@ -1,47 +1,46 @@
-// OFF without a login: switching off is allowed to everybody who sees the page, so that nobody looks for a password while a heater is on.
+// The big OFF: heater and fan off, whoever asks, logged in or not. It says what became of it.
 
 import { useState } from "preact/hooks";
-import { problemText, request } from "../api";
-import { boxQuery } from "../live";
-import type { Controlled } from "../types";
-import { Button } from "./button";
+import { everythingOff } from "../control";
+import type { Outcome } from "../control";
+import { useLive } from "../live";
 
-const OUTPUTS = ["heater", "fan"] as const;
-
-export function OffButtons() {
-  const [answers, setAnswers] = useState<Record<string, { words: string; isGood: boolean }>>({});
-  const [busy, setBusy] = useState<string | null>(null);
-  const off = async (output: (typeof OUTPUTS)[number]) => {
-    setBusy(output);
-    const say = (words: string, isGood: boolean) => setAnswers((before) => ({ ...before, [output]: { words, isGood } }));
-    try {
-      const { on } = await request<Controlled>(`/api/controls/${output}${boxQuery()}`, { method: "POST", body: { state: false } });
-      if (on) say(`The ${output} is STILL ON. Pull its plug.`, false);
-      else say(`The ${output} is off, and stays off until somebody says otherwise.`, true);
-    } catch (refused) {
-      say(problemText(refused), false);
-    } finally {
-      setBusy(null);
-    }
+export function EverythingOff() {
+  const { picture } = useLive();
+  const [isBusy, setBusy] = useState(false);
+  const [outcomes, setOutcomes] = useState<Outcome[]>([]);
+  const controls = picture?.status.controls;
+  // Without a picture (not logged in) there may be everything.
+  const hasOutputs = controls === undefined || controls.heater.enabled || controls.fan.enabled;
+  const off = async () => {
+    setBusy(true);
+    setOutcomes(await everythingOff());
+    setBusy(false);
   };
+  const isAllDone = outcomes.every(({ tone }) => tone === "done");
   return (
-    <section class="card" aria-label="Switch off">
-      <h2>Switch off</h2>
-      <p class="quiet small">Works without a password.</p>
-      <div class="off-buttons">
-        {OUTPUTS.map((output) => (
-          <Button key={output} kind={output === "heater" ? "danger" : "plain"} isBusy={busy === output} onClick={() => void off(output)}>
-            {output === "heater" ? "Heater OFF" : "Fan OFF"}
-          </Button>
-        ))}
-      </div>
+    <section class="off" aria-label="Emergency off">
       <div role="alert">
-        {Object.entries(answers).map(([output, { words, isGood }]) => (
-          <p key={output} class={isGood ? "" : "problem"}>
-            {words}
-          </p>
-        ))}
+        {outcomes.length > 0 && (
+          <div class={`off-result banner ${isAllDone ? "success" : "danger"}`}>
+            <strong class="banner-title">{isAllDone ? "Off, until somebody chooses Auto." : "Not everything is off. If in doubt, pull the plug."}</strong>
+            <ul>
+              {[...new Set(outcomes.map(({ words }) => words))].map((words) => (
+                <li key={words}>{words}</li>
+              ))}
+            </ul>
+            <button type="button" class="close" aria-label="Close this message" onClick={() => setOutcomes([])}>
+              ×
+            </button>
+          </div>
+        )}
       </div>
+      {hasOutputs && (
+        <button type="button" class="off-button" aria-busy={isBusy || undefined} onClick={() => void off()}>
+          {isBusy ? "Switching off…" : "OFF"}
+          <span>heater and fan</span>
+        </button>
+      )}
     </section>
   );
 }

@@ -3,6 +3,7 @@
 //! Neither can delay control.
 
 pub mod access;
+mod assets;
 mod dto;
 mod extract;
 pub mod history;
