@@ -50,6 +50,8 @@ export interface Descriptor {
   min: number | null;
   max: number | null;
   maxBytes: number | null;
+  /** What is allowed, in the daemon's words. */
+  allowed: string;
   /** A change waits for the next start of the daemon. */
   isAtStart: boolean;
   /** A change waits already. */
@@ -115,6 +117,7 @@ function descriptor(wire: WireKey): Descriptor {
     min: wire.min ?? null,
     max: wire.max ?? null,
     maxBytes: wire.max_bytes ?? null,
+    allowed: wire.allowed ?? "another text",
     isAtStart: wire.at_start ?? false,
     needsRestart: wire.restart_needed ?? false,
     isReserved: wire.reserved ?? false,
@@ -161,39 +164,11 @@ export function find(known: Known, key: string): Descriptor | undefined {
 }
 
 const bytes = (text: string): number => new TextEncoder().encode(text).length;
-// eslint-disable-next-line no-control-regex
 const hasControl = (text: string): boolean => /[\u0000-\u001f\u007f-\u009f]/.test(text);
-
-/** What is allowed, in words. */
-export function allowed(one: Descriptor): string {
-  const unit = one.unit ? ` ${one.unit}` : "";
-  const from = one.min ?? 0;
-  // The largest whole numbers are no limit to speak of.
-  const hasEnd = one.max !== null && one.max < Number.MAX_SAFE_INTEGER;
-  const range = hasEnd ? `from ${from} to ${one.max}${unit}` : `from ${from}${unit}`;
-  switch (one.kind) {
-    case "number":
-      return `a number ${range}`;
-    case "integer":
-      return `a whole number ${range}`;
-    case "bool":
-      return "on or off";
-    case "choice":
-      return `one of ${one.choices.join(", ")}`;
-    case "choices":
-      return `some of ${one.choices.join(", ")}`;
-    case "url":
-      return "http://HOST[:PORT][/PATH] or https://..., without user name, query or fragment";
-    case "secret":
-      return `a text in one line, up to ${SECRET_MAX_BYTES} bytes; it is never shown`;
-    case "text":
-      return one.maxBytes === null ? "a text in one line" : `a text in one line, up to ${one.maxBytes} bytes`;
-  }
-}
 
 /** Why `text` is not allowed, or null. The daemon has the last word; this is for the moment of typing. */
 export function refusal(one: Descriptor, text: string): string | null {
-  return isAllowed(one, text) ? null : `Not allowed. Allowed: ${allowed(one)}.`;
+  return isAllowed(one, text) ? null : `Not allowed. Allowed: ${one.allowed}.`;
 }
 
 function isAllowed(one: Descriptor, text: string): boolean {

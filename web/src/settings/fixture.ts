@@ -17,6 +17,7 @@ const key = (key: string, rest: Partial<WireKey>): WireKey => ({
   at_start: false,
   restart_needed: false,
   family: false,
+  allowed: `what ${key} allows`,
   ...rest,
 });
 

@@ -1,6 +1,6 @@
 // What the forms ask of the daemon. A refusal of changes says which key it is about.
 
-import { ApiError, request } from "../api";
+import { ApiError, problemText, request } from "../api";
 import { byKey } from "./changes";
 import type { Changes, Problems } from "./changes";
 import { known } from "./descriptor";
@@ -18,8 +18,9 @@ export async function saveChanges(changes: Changes): Promise<Saved> {
     await request("/api/config", { method: "POST", body: { changes } });
     return { isSaved: true };
   } catch (problem) {
-    if (!(problem instanceof ApiError) || problem.status !== 400) throw problem;
-    return { isSaved: false, why: problem.message, problems: byKey(listed(problem.body["problems"])) };
+    const problems = problem instanceof ApiError ? byKey(listed(problem.body["problems"])) : {};
+    if (Object.keys(problems).length === 0) throw problem;
+    return { isSaved: false, why: problemText(problem), problems };
   }
 }
 
