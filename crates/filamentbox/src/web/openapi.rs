@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Content, HttpMethod, Ref, RefOr, Response, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -54,6 +55,14 @@ pub fn document() -> String {
 
 const DESCRIPTION: &str = "Times are Unix seconds with a fraction; what is not known is null. Every refusal is {\"error\": what is wrong, \
 what is allowed, what to do}. Fields are never renamed or removed; new ones may come.";
+
+/// A schema as it is written in the document.
+///
+/// # Panics
+/// When it is none: a unit test makes the document.
+pub(super) fn schema(written: Value) -> RefOr<Schema> {
+    serde_json::from_value(written).expect("a schema")
+}
 
 fn refusal(description: &str) -> Response {
     ResponseBuilder::new()

@@ -10,8 +10,11 @@ mod status;
 
 pub(super) use access::{Done, NewToken, Session, SetupCode, TokenOfProgram, Tokens, TooMany, WrongCode};
 pub(super) use boxes::{Controls, Safety, Sensor, Switched, controls, output, output_kind, safety, sensor};
-pub(super) use database::{Backend, Backends, Letters, LettersChanged, backend, letter};
+pub(super) use database::{Backend, Backends, Letters, LettersChanged, Tested, Tests, backend, letter};
 pub(super) use events::{Events, event};
-pub(super) use refusal::{NotSet, Refused};
-pub(super) use settings::{DescribedSetting, SettingChanged, SettingsStatus, ShownSetting, new_value};
+pub(super) use refusal::{NotDone, NotSet, Refused};
+pub(super) use settings::{
+    AllSettings, DescribedSetting, Done, ListedSetting, NotSetAll, RefusedKey, SettingChanged, SettingsSection,
+    SettingsStatus, ShownSetting, new_value, new_values,
+};
 pub(super) use status::{Faults, Status};
