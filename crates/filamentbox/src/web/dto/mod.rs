@@ -14,7 +14,7 @@ pub(super) use database::{Backend, Backends, Letters, LettersChanged, Tested, Te
 pub(super) use events::{Events, event};
 pub(super) use refusal::{NotDone, NotSet, Refused};
 pub(super) use settings::{
-    AllSettings, DescribedSetting, Done, ListedSetting, NotSetAll, RefusedKey, SettingChanged, SettingsSection,
+    AllSettings, DescribedSetting, ListedSetting, NotSetAll, RefusedKey, SettingChanged, SettingsSection,
     SettingsStatus, ShownSetting, new_value, new_values,
 };
 pub(super) use status::{Faults, Status};

@@ -99,13 +99,6 @@ pub(crate) struct ListedSetting {
     pub(crate) described: DescribedSetting,
 }
 
-/// Done.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Done {
-    /// Always true; a refusal has another status.
-    pub(crate) success: bool,
-}
-
 /// A refusal to set keys: none was set.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct NotSetAll {
