@@ -45,6 +45,9 @@ pub use protect::protect;
 pub(super) use written::may_switch;
 pub use written::who;
 
+/// An answer without an end outlives its session by so long at most.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// The connection that a request came with; the server puts it into the request's extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Connection {
@@ -179,6 +182,26 @@ impl Access {
         match caller {
             Caller::Session { id, .. } => self.state().sessions.confirmed_for(id, boottime()),
             _ => None,
+        }
+    }
+
+    /// Whether `caller` may still read: its session goes on, its token is one, reading is still public.
+    pub fn may_still_read(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::Socket | Caller::Simulated => true,
+            Caller::Anonymous { .. } => self.is_public(),
+            Caller::Session { id, .. } => self.state().sessions.is_on(id, boottime()),
+            Caller::Token { name, .. } => {
+                let key = format!("{}{name}", tokens::PREFIX);
+                self.0.settings.view().set.settings.get(&key).is_some()
+            }
+        }
+    }
+
+    /// Waits until `caller` may read no longer, for answers that have no end.
+    pub async fn ended(&self, caller: &Caller) {
+        while self.may_still_read(caller) {
+            tokio::time::sleep(LOOK).await;
         }
     }
 

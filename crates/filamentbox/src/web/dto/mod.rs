@@ -4,9 +4,12 @@ mod access;
 mod boxes;
 mod database;
 mod events;
+mod history;
+mod notifications;
 mod refusal;
 mod settings;
 mod status;
+mod threads;
 
 pub(super) use access::{Done, NewToken, Session, SetupCode, TokenOfProgram, Tokens, TooMany, WrongCode};
 pub(super) use boxes::{Controls, Safety, Sensor, Switched, controls, output, output_kind, safety, sensor};
@@ -17,4 +20,7 @@ pub(super) use settings::{
     AllSettings, DescribedSetting, ListedSetting, NotSetAll, RefusedKey, SettingChanged, SettingsSection,
     SettingsStatus, ShownSetting, new_value, new_values,
 };
+pub(super) use history::{Columns, History, WasRead};
+pub(super) use notifications::{Forgotten, Notifications, notification};
 pub(super) use status::{Faults, Status};
+pub(super) use threads::{Streamed, Thread, Threads};

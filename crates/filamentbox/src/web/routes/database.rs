@@ -7,18 +7,17 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{NUMBER_MAX, Refusal, bad_request, within};
-use crate::journal::{Chosen, Gone};
+use crate::journal::{Account, Chosen};
 use crate::web::extract::{Named, Sent, whole};
 use crate::web::{Daemon, dto};
 
 /// Dead letters in one answer at most; the journal keeps no more.
 const LETTERS_MAX: u64 = 1000;
 
-pub(super) async fn backends(daemon: &Daemon) -> Result<Vec<dto::Backend>, Gone> {
-    let accounts = within(daemon.journal.accounts()).await?;
+pub(super) fn backends(daemon: &Daemon, accounts: &[Account]) -> Vec<dto::Backend> {
     let account = |name| accounts.iter().find(|account| account.sink == name);
     let shown = daemon.shown.borrow().clone();
-    Ok(shown.sinks.iter().filter_map(|view| Some(dto::backend(view, account(view.name)?))).collect())
+    shown.sinks.iter().filter_map(|view| Some(dto::backend(view, account(view.name)?))).collect()
 }
 
 /// Each backend: what it has, what waits, its last error.
@@ -26,7 +25,8 @@ pub(super) async fn backends(daemon: &Daemon) -> Result<Vec<dto::Backend>, Gone>
     (status = 200, description = "The backends", body = dto::Backends),
     (status = 503, description = "The journal does not answer", body = dto::Refused)))]
 pub(super) async fn database(State(daemon): State<Daemon>) -> Result<Json<dto::Backends>, Refusal> {
-    Ok(Json(dto::Backends { sinks: backends(&daemon).await? }))
+    let accounts = within(daemon.journal.accounts()).await?;
+    Ok(Json(dto::Backends { sinks: backends(&daemon, &accounts) }))
 }
 
 /// The points that backends refuse for good.

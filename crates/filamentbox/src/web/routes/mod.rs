@@ -7,8 +7,11 @@ mod control;
 mod database;
 mod events;
 mod history;
+mod notifications;
 mod state;
 mod supervised;
+mod stream;
+mod threads;
 
 use std::time::Duration;
 
@@ -26,6 +29,8 @@ use utoipa_axum::routes;
 use super::access::{Right, may_switch, require};
 use super::{Daemon, assets, dto, metrics, openapi, settings};
 use crate::journal::Gone;
+
+pub(super) use state::whole_state;
 
 /// The longest body of a request; the longest sensible one is a form of settings with a certificate.
 pub(super) const BODY_MAX: usize = 64 * 1024;
@@ -91,6 +96,10 @@ pub(super) fn groups() -> OpenApiRouter<Daemon> {
         .routes(routes!(database::letters))
         .routes(routes!(events::events))
         .routes(routes!(history::export))
+        .merge(limited(routes!(history::chart), history::Readers::new()))
+        .merge(limited(routes!(stream::stream), stream::Streams::new()))
+        .routes(routes!(threads::threads))
+        .routes(routes!(notifications::notifications))
         .routes(routes!(settings::show))
         .routes(routes!(settings::section))
         .routes(routes!(settings::sections::all))
@@ -100,6 +109,7 @@ pub(super) fn groups() -> OpenApiRouter<Daemon> {
         .routes(routes!(control::reset))
         .routes(routes!(database::change_letters))
         .routes(routes!(supervised::change))
+        .routes(routes!(notifications::forget))
         .route_layer(from_fn_with_state(Right::Control, require));
     let configure = OpenApiRouter::default()
         .routes(routes!(settings::change::change))
@@ -111,6 +121,14 @@ pub(super) fn groups() -> OpenApiRouter<Daemon> {
         .merge(openapi::group(read, Some(Right::Read)))
         .merge(openapi::group(control, Some(Right::Control)))
         .merge(openapi::group(configure, Some(Right::Configure)))
+}
+
+/// A route with what only so many may use at a time.
+fn limited<T: Clone + Send + Sync + 'static>(
+    routes: utoipa_axum::router::UtoipaMethodRouter<Daemon>,
+    limit: T,
+) -> OpenApiRouter<Daemon> {
+    OpenApiRouter::default().routes(routes).layer(Extension(limit))
 }
 
 #[derive(Deserialize, IntoParams)]

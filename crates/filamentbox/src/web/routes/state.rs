@@ -4,9 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use filamentbox_core::snapshot::BoxSnapshot;
 
 use super::database::backends;
-use super::{BoxQuery, Refusal, snapshot, within};
+use super::{BoxQuery, Refusal, snapshot, threads, within};
+use crate::web::books::Books;
 use crate::web::extract::Asked;
 use crate::web::{Daemon, dto, settings};
 
@@ -44,25 +46,36 @@ pub(super) async fn status(
     Asked(query): Asked<BoxQuery>,
 ) -> Result<Json<dto::Status>, Refusal> {
     let snapshot = snapshot(&daemon, &query)?;
+    let books = within(Books::ask(&daemon)).await?;
+    Ok(Json(state_of(&daemon, &snapshot, &books)))
+}
+
+/// The state of a box with everything around it; what `books` says of the journal.
+fn state_of(daemon: &Daemon, snapshot: &BoxSnapshot, books: &Books) -> dto::Status {
     let clock = daemon.clocks.read();
     let in_force = daemon.settings.view().in_force.clone();
     let config = in_force.config.boxes.iter().find(|config| config.name == snapshot.name);
     let boxes = daemon.snapshots.borrow().iter().map(|snapshot| snapshot.name.to_string()).collect();
-    Ok(Json(dto::Status {
+    dto::Status {
         r#box: snapshot.name.to_string(),
         boxes,
         sensor_type: in_force.config.sensor_type.clone(),
         limits: config.map(Into::into),
-        sensor: dto::sensor(&snapshot, clock),
-        controls: dto::controls(&snapshot, clock),
-        database: dto::Backends { sinks: backends(&daemon).await? },
-        safety: dto::safety(&snapshot),
-        journal: within(daemon.journal.statistics()).await?.into(),
+        sensor: dto::sensor(snapshot, clock),
+        controls: dto::controls(snapshot, clock),
+        database: dto::Backends { sinks: backends(daemon, &books.accounts) },
+        safety: dto::safety(snapshot),
+        journal: books.statistics.clone().into(),
         settings: settings::status(&daemon.settings),
         simulated: daemon.simulated,
         version: env!("CARGO_PKG_VERSION"),
         uptime: clock.now.since(daemon.started).as_secs_f64(),
-    }))
+    }
+}
+
+/// The same with the threads, for those who listen to changes.
+pub(in crate::web) fn whole_state(daemon: &Daemon, snapshot: &BoxSnapshot, books: &Books) -> dto::Streamed {
+    dto::Streamed { status: state_of(daemon, snapshot, books), threads: threads::shown(daemon.clocks.read()) }
 }
 
 /// Whether everything is well, for a monitor.
