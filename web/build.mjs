@@ -40,11 +40,8 @@ const COMMON = {
   logLevel: "warning",
 };
 
-/** Builds everything into `folder`, and answers the list of [name, bytes, compressed bytes]. */
-export async function build(folder) {
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(path.join(folder, "assets"), { recursive: true });
-  const result = await esbuild.build({
+function bundle(folder) {
+  return esbuild.build({
     ...COMMON,
     entryPoints: { main: "src/main.tsx", style: "src/styles/index.css" },
     splitting: true,
@@ -53,6 +50,20 @@ export async function build(folder) {
     chunkNames: "assets/[name]-[hash]",
     metafile: true,
   });
+}
+
+/** The packages whose code is in the page. */
+export async function packagesIn(folder) {
+  const { metafile } = await bundle(folder);
+  const names = Object.keys(metafile.inputs).map((file) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1]);
+  return [...new Set(names.filter(Boolean))];
+}
+
+/** Builds everything into `folder`, and answers the list of [name, bytes, compressed bytes]. */
+export async function build(folder) {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(path.join(folder, "assets"), { recursive: true });
+  const result = await bundle(folder);
   const outputs = Object.entries(result.metafile.outputs).map(([file, output]) => ({
     name: path.relative(folder, path.resolve(HERE, file)),
     entry: output.entryPoint,

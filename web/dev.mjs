@@ -1,6 +1,6 @@
 // `npm run dev`: builds on every change and serves the page, with /api and the rest passed on to a daemon (DAEMON=http://127.0.0.1:5000).
 
-import { createReadStream, existsSync, statSync, watch } from "node:fs";
+import { createReadStream, existsSync, readdirSync, statSync, watch } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import { tmpdir } from "node:os";
@@ -23,9 +23,15 @@ async function serve() {
     clearTimeout(timer);
     timer = setTimeout(again, SETTLE_MS);
   };
-  for (const part of ["src", "src/components", "src/pages", "src/styles", "public"]) watch(path.join(HERE, part), changed);
+  // Folder by folder: Node.js 18 cannot watch a tree.
+  for (const part of ["public", ...folders("src")]) watch(path.join(HERE, part), changed);
   http.createServer((request, response) => answer(request, response, folder, daemon)).listen(port, "127.0.0.1");
   console.log(`http://127.0.0.1:${port} (the daemon: ${daemon.origin})`);
+}
+
+function folders(part) {
+  const inside = readdirSync(path.join(HERE, part), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [part, ...inside.flatMap((entry) => folders(path.join(part, entry.name)))];
 }
 
 function answer(request, response, folder, daemon) {
