@@ -24,6 +24,8 @@ export interface RequestOptions {
   /** Sent as JSON. */
   body?: unknown;
   signal?: AbortSignal;
+  /** Where an answer takes longer than the usual: after so many milliseconds there is none. */
+  answerMaxMs?: number;
   /** False: a refusal that asks for the password is thrown like every other. */
   mayAsk?: boolean;
 }
@@ -51,7 +53,7 @@ async function once<T>(path: string, options: RequestOptions): Promise<T> {
     init.body = JSON.stringify(options.body ?? {});
   }
   const ended = new AbortController();
-  const timer = setTimeout(() => ended.abort(), ANSWER_MAX_MS);
+  const timer = setTimeout(() => ended.abort(), options.answerMaxMs ?? ANSWER_MAX_MS);
   options.signal?.addEventListener("abort", () => ended.abort());
   try {
     const response = await fetch(path, { ...init, signal: ended.signal });

@@ -13,8 +13,9 @@ interface ButtonProps {
   isDisabled?: boolean;
   /** For screen readers, where the words alone do not say what it acts on. */
   label?: string;
-  describedBy?: string;
+  describedBy?: string | undefined;
   class?: string;
+  id?: string;
   onClick?: (event: MouseEvent) => void;
 }
 
@@ -22,6 +23,7 @@ export function Button(props: ButtonProps) {
   const { kind = "plain", type = "button", isBusy = false, isDisabled = false } = props;
   return (
     <button
+      id={props.id}
       type={type}
       class={`button ${kind} ${props.class ?? ""}`}
       aria-pressed={props.isPressed}
