@@ -23,4 +23,5 @@ mod starting;
 mod store;
 mod support;
 mod time;
+mod tui;
 mod vault;
