@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
@@ -146,8 +146,7 @@ impl Start {
         let started = Event { at, box_name: None, kind: EventKind::Daemon, severity: Severity::Info, text };
         super::control::write_log(&started);
         handle.event(started);
-        let progress = AtomicU64::new(0);
-        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run(&progress))?;
+        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run())?;
         Ok((intake, handle))
     }
 
@@ -232,6 +231,7 @@ impl Start {
             started: self.clocks.read().now,
             simulated: self.simulation.is_some(),
             clocks: self.clocks.clone(),
+            phase: phase_receiver.clone(),
         };
         let mut net = Net {
             delivery,

@@ -12,6 +12,7 @@ use tracing::{error, info};
 use super::access::Caller;
 use super::{Daemon, router};
 use crate::runtime::delivering::Phase;
+use crate::runtime::supervisor::progress;
 
 /// Where the port is to be.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl Port {
 
 /// Serves until the phase changes.
 pub fn run(port: &Port, daemon: &Daemon, phase: &mut watch::Receiver<Phase>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_unpark(progress).build();
     match runtime {
         Ok(runtime) => runtime.block_on(serve(port, daemon, phase)),
         Err(problem) => error!("the page cannot be served: {problem}"),

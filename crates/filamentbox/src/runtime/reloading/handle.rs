@@ -72,6 +72,11 @@ impl Settings {
         self.view.borrow().clone()
     }
 
+    /// Tells of every change.
+    pub fn changes(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
     /// Something may have changed anywhere: everything is read again, checked as a whole, and applied. What Vault says follows.
     pub fn reload(&self) {
         self.ask(Request::Reload);

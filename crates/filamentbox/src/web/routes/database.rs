@@ -8,21 +8,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Refusal, bad_request, within};
-use crate::journal::{Chosen, Gone};
+use crate::journal::{Account, Chosen};
 use crate::web::{Daemon, dto};
 
 /// Dead letters in one answer at most; the journal keeps no more.
 const LETTERS_MAX: u64 = 1000;
 
-pub(super) async fn backends(daemon: &Daemon) -> Result<Vec<dto::Backend>, Gone> {
-    let accounts = within(daemon.journal.accounts()).await?;
+pub(super) fn backends(daemon: &Daemon, accounts: &[Account]) -> Vec<dto::Backend> {
     let account = |name| accounts.iter().find(|account| account.sink == name);
     let shown = daemon.shown.borrow().clone();
-    Ok(shown.sinks.iter().filter_map(|view| Some(dto::backend(view, account(view.name)?))).collect())
+    shown.sinks.iter().filter_map(|view| Some(dto::backend(view, account(view.name)?))).collect()
 }
 
 pub(super) async fn database(State(daemon): State<Daemon>) -> Result<Json<Value>, Refusal> {
-    Ok(Json(json!({ "sinks": backends(&daemon).await? })))
+    let accounts = within(daemon.journal.accounts()).await?;
+    Ok(Json(json!({ "sinks": backends(&daemon, &accounts) })))
 }
 
 pub(super) async fn letters(State(daemon): State<Daemon>) -> Result<Json<Value>, Refusal> {

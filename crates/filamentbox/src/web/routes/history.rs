@@ -1,16 +1,162 @@
-//! `/api/history`: what was measured.
+//! `/api/history`: what was measured, as the points of a chart and sample by sample.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use filamentbox_core::sample::BoxName;
+use axum::{Extension, Json};
+use filamentbox_core::sample::{BoxName, FIELD_NAMES};
 use filamentbox_core::time::UnixTime;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
-use super::{Asked, Refusal, bad_request, within};
+use super::{Asked, BoxQuery, Refusal, bad_request, snapshot, within};
 use crate::journal::Gone;
+use crate::web::chart::{self, Chart, Wanted};
+use crate::web::columns::{Columns, Field};
 use crate::web::{Daemon, history};
+
+/// Points of a chart at most: no screen is wider.
+const POINTS_MAX: usize = 2000;
+/// Points of a chart of which nobody says how many.
+const POINTS: usize = 500;
+/// A chart shows so much when nobody says what, in ms.
+const DAY: i64 = 86_400_000;
+/// The last moment that there is, in Unix seconds: the end of the year 9999.
+const TIME_MAX: f64 = 253_402_300_799.0;
+/// Charts that are read at the same time: they are the only answers that keep the journal busy and take memory, up to 1 MB each.
+const READERS: usize = 2;
+/// A chart takes milliseconds to be read. While its disk hangs, or many want one, people are told so.
+const CHART_MAX: Duration = Duration::from_secs(10);
+
+/// The charts that are being read.
+#[derive(Clone)]
+pub(super) struct Readers(Arc<Semaphore>);
+
+impl Readers {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(READERS)))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ChartQuery {
+    from: Option<String>,
+    to: Option<String>,
+    points: Option<String>,
+    fields: Option<String>,
+    r#box: Option<String>,
+}
+
+/// The points of a chart.
+#[derive(Serialize)]
+pub(super) struct History {
+    r#box: String,
+    /// Unix seconds.
+    from: Option<f64>,
+    to: Option<f64>,
+    /// The length of a point in s; 0 for single samples.
+    resolution: f64,
+    /// The beginning of each point, Unix seconds.
+    timestamps: Vec<f64>,
+    fields: BTreeMap<&'static str, Columns>,
+    /// Why there is nothing, if it is not that nothing was measured.
+    note: Option<&'static str>,
+    read: WasRead,
+}
+
+/// What was read for it.
+#[derive(Serialize)]
+struct WasRead {
+    /// Minutes and hours.
+    rollups: u64,
+    /// Packed blocks of samples.
+    blocks: u64,
+    /// Samples out of those blocks, and from memory.
+    samples: u64,
+}
+
+pub(super) async fn chart(
+    State(daemon): State<Daemon>,
+    Extension(Readers(readers)): Extension<Readers>,
+    Asked(query): Asked<ChartQuery>,
+) -> Result<Json<History>, Refusal> {
+    let box_name = snapshot(&daemon, &BoxQuery { r#box: query.r#box.clone() })?.name;
+    let fields = query.fields.as_deref().map_or_else(|| Ok(Field::all()), fields)?;
+    let points = query.points.as_deref().map_or(Ok(POINTS), points)?;
+    let now = daemon.clocks.read().wall.map(UnixTime::millis);
+    let range = range(&query, now)?;
+    let interval = (daemon.settings.view().set.config.read_interval.as_millis()).try_into().unwrap_or(i64::MAX);
+    let name = box_name.to_string();
+    let (chart, note) = match range.clone() {
+        None => {
+            (Chart::empty(), Some("the time of day is not known yet; say from and to, or wait for the clock to be set"))
+        }
+        Some(range) => {
+            let wanted = Wanted { range, points, box_name, interval };
+            let read = async {
+                let _reader = readers.acquire().await.map_err(|_| Gone)?;
+                chart::read(&daemon.journal, &wanted).await
+            };
+            (timeout(CHART_MAX, read).await.unwrap_or(Err(Gone)).map_err(|_| busy())?, None)
+        }
+    };
+    let seconds = |at: i64| UnixTime::from_millis(at).seconds();
+    Ok(Json(History {
+        r#box: name,
+        from: range.as_ref().map(|range| seconds(range.start)),
+        to: range.as_ref().map(|range| seconds(range.end)),
+        resolution: seconds(chart.width),
+        timestamps: chart.rows.iter().map(|(at, _)| seconds(*at)).collect(),
+        fields: fields.into_iter().map(|field| (field.0, field.columns(&chart.rows))).collect(),
+        note,
+        read: WasRead { rollups: chart.read.rollups, blocks: chart.read.blocks, samples: chart.read.samples },
+    }))
+}
+
+fn busy() -> Refusal {
+    let problem = "the journal does not answer in time; ask again, perhaps for a shorter time";
+    Refusal(StatusCode::SERVICE_UNAVAILABLE, problem.to_owned())
+}
+
+/// In ms; `None` when nobody knows what time it is now.
+fn range(query: &ChartQuery, now: Option<i64>) -> Result<Option<Range<i64>>, Refusal> {
+    let from = query.from.as_deref().map(|text| moment("from", text)).transpose()?;
+    let to = query.to.as_deref().map(|text| moment("to", text)).transpose()?;
+    let Some(to) = to.or(now) else { return Ok(None) };
+    let from = from.unwrap_or(to.saturating_sub(DAY));
+    if from >= to {
+        let end = if query.to.is_some() { "to" } else { "to, which is now" };
+        return Err(bad_request(format!("from must lie before {end}")));
+    }
+    Ok(Some(from..to))
+}
+
+/// In ms.
+fn moment(name: &str, text: &str) -> Result<i64, Refusal> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=TIME_MAX).contains(seconds));
+    let refused = || bad_request(format!("{name}={text:?} is not a moment; allowed: Unix seconds, 0 to {TIME_MAX}"));
+    seconds.map(|seconds| (seconds * 1000.0).round() as i64).ok_or_else(refused)
+}
+
+fn points(text: &str) -> Result<usize, Refusal> {
+    let points = text.parse().ok().filter(|points| (1..=POINTS_MAX).contains(points));
+    points.ok_or_else(|| bad_request(format!("points={text:?} is not a number of points; allowed: 1 to {POINTS_MAX}")))
+}
+
+fn fields(text: &str) -> Result<Vec<Field>, Refusal> {
+    let unknown = |name: &str| {
+        bad_request(format!("{name:?} is not a field; allowed, with commas between: {}", FIELD_NAMES.join(", ")))
+    };
+    text.split(',').map(|name| Field::named(name).ok_or_else(|| unknown(name))).collect()
+}
 
 #[derive(Deserialize)]
 pub(super) struct ExportQuery {

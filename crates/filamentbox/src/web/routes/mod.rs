@@ -7,6 +7,8 @@ mod database;
 mod events;
 mod history;
 mod state;
+mod stream;
+mod threads;
 
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use filamentbox_core::snapshot::BoxSnapshot;
 use serde::Deserialize;
 use serde_json::json;
@@ -23,6 +25,8 @@ use serde_json::json;
 use super::access::{Right, require};
 use super::{Daemon, metrics, settings};
 use crate::journal::Gone;
+
+pub(super) use state::whole_state;
 
 /// The longest body of a request; the longest sensible one is a form of settings with a certificate.
 const BODY_MAX: usize = 64 * 1024;
@@ -78,7 +82,10 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/api/database", get(database::database))
         .route("/api/database/deadletters", get(database::letters))
         .route("/api/events", get(events::events))
+        .route("/api/history", get(history::chart).layer(Extension(history::Readers::new())))
         .route("/api/history/export", get(history::export))
+        .route("/api/stream", get(stream::stream).layer(Extension(stream::Streams::new())))
+        .route("/api/threads", get(threads::threads))
         .route("/api/config/{key}", get(settings::show))
         .route("/api/config/section/{section}", get(settings::section))
         .route("/metrics", get(metrics::metrics))
