@@ -40,11 +40,9 @@ fn heater_and_fan_are_switched_and_told_why() {
     terminal.press("\x1b[200~hhhf\x1b[201~").wait_for("not taken for keys").wait_for("Fan     ON");
     terminal.press("r").wait_for("asking for everything anew").press("x").wait_for("Ctrl-H (or Backspace) automatic");
     assert!(daemon.ask(&["status"]).contains("heater   ON   auto"));
-    println!("{}", terminal.screen());
     quit(&mut terminal);
     let mut terminal = tui(&daemon, 40, 12, &[UNICODE]);
     terminal.wait_for("dew point").wait_for("Heater ON").wait_for("Safety").press("\x03");
-    println!("{}", terminal.screen());
     assert!(terminal.end().success());
     terminal.wait_until_given_back();
 }
@@ -55,7 +53,6 @@ fn a_refusal_says_its_reason() {
     daemon.set("simulation.fault", "unplugged").start_without_reading();
     let mut terminal = tui(&daemon, 80, 24, &[UNICODE, ("NO_COLOR", "1")]);
     terminal.wait_for("NO HEAT").wait_for("NO READING NOW").press("H").wait_for("heater NOT ON: ");
-    println!("{}", terminal.screen());
     assert!(!daemon.traced_output("heater").is_some_and(|(_, on)| on), "heat without a reading");
     quit(&mut terminal);
     assert!(!terminal.everything().contains("\x1b[38;"), "colours in spite of NO_COLOR");
@@ -68,12 +65,7 @@ fn a_daemon_that_is_killed_is_missed_until_it_is_back() {
     let mut terminal = tui(&daemon, 80, 24, &[UNICODE]);
     terminal.wait_for("heat is allowed");
     daemon.kill();
-    terminal
-        .wait_for("NO DAEMON for")
-        .wait_for("this picture is 2 s old")
-        .press("h")
-        .wait_for("refused: no daemon answers");
-    println!("{}", terminal.screen());
+    terminal.wait_for("NO DAEMON for").wait_for("this picture is ").press("h").wait_for("refused: no daemon answers");
     daemon.start();
     terminal.wait_for("the daemon answers again");
     terminal.wait("no banner", |screen| !screen.contains("NO DAEMON"));

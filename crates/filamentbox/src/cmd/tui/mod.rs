@@ -36,7 +36,7 @@ pub(super) fn tui(data_dir: Option<PathBuf>) -> Result<ExitCode> {
     let client = Client::new(&data_dir.unwrap_or_else(client_data_dir))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the network side cannot start")?;
-    let first = runtime.block_on(source::picture(&client, ""))?;
+    let first = runtime.block_on(source::picture(&client))?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut model = Model::new(host, first);
     let (sender, notices) = screen::listen::<Report>()?;

@@ -111,7 +111,9 @@ impl Trail {
         let (Some(first), true) = (dots.first(), columns > 0) else { return Vec::new() };
         let (start, span) = (first.at, self.span());
         // A column is never so short that readings that come in time leave gaps.
-        let spacing = 1.5 * span / dots.len().saturating_sub(1).max(1) as f64;
+        let mut gaps: Vec<f64> = dots.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        gaps.sort_by(f64::total_cmp);
+        let spacing = 1.5 * gaps.get(gaps.len() * 9 / 10).copied().unwrap_or(0.0);
         let column = (span / columns as f64).max(spacing).max(f64::MIN_POSITIVE);
         let mut parts: Vec<Option<Slot>> = vec![None; ((span / column) as usize + 1).min(columns)];
         let last = parts.len() - 1;

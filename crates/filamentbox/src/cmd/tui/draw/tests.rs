@@ -193,6 +193,6 @@ fn no_text_of_others_commands_the_terminal() {
 fn a_long_reason_takes_some_lines_and_no_more() {
     let mut long = status();
     long["controls"]["heater"]["reason"] = json!("many words ".repeat(100));
-    check(&model(long.clone()), (80, 24), &["many word..", "Fan ", "Safety"]);
+    check(&model(long.clone()), (80, 24), &["many words..", "Fan ", "Safety"]);
     check(&model(long), (40, 12), &["..", "Fan ", "Safety"]);
 }
