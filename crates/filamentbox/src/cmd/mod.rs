@@ -11,9 +11,12 @@ mod outputs;
 mod relay_guard;
 mod reset;
 mod run;
+mod screen;
 mod sensor;
+mod setup_code;
 mod status;
 mod switch;
+mod tui;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -47,6 +50,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args, places(default_data_dir)),
         Command::Status(args) => ask(data_dir, async |client| status::status(&args, client).await),
+        Command::Tui => tui::tui(data_dir),
         Command::Heater(args) => ask(data_dir, async |client| switch::switch(OutputKind::Heater, &args, client).await),
         Command::Fan(args) => ask(data_dir, async |client| switch::switch(OutputKind::Fan, &args, client).await),
         Command::Reset => ask(data_dir, reset::reset),
@@ -57,8 +61,13 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Outbox(args) => ask(data_dir, async |client| outbox::outbox(&args, client).await),
         Command::Events(args) => ask(data_dir, async |client| events::events(&args, client).await),
         Command::Config(command) => config::config(command, places(client_data_dir)),
+        Command::SetupCode => ask(data_dir, setup_code::setup_code),
         Command::Doctor(args) => doctor::doctor(&args, places(client_data_dir)),
         Command::Completions { shell } => completions::completions(shell),
+        Command::Openapi => {
+            say(crate::web::openapi::document().trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::RelayGuard(args) => relay_guard::relay_guard(args),
     };
     result.unwrap_or_else(|problem| {

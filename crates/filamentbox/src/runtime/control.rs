@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 
 use super::clock::{Clocks, boottime};
 use super::guard::{GuardLink, GuardLost, Plan, RENEWAL, Slot, Unavailable};
+use super::supervisor;
 use crate::journal::Intake;
 
 /// So many inputs may wait for the control thread; more mean that it hangs, and are dropped and counted by their sender.
@@ -103,6 +104,7 @@ impl Control {
         // What the guard has latched in an earlier life is known before anything is wanted.
         self.renew();
         loop {
+            supervisor::progress();
             let input = match self.next_deadline() {
                 None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(wait) => self.inbox.recv_timeout(wait),

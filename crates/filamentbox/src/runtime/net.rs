@@ -15,11 +15,12 @@ use tracing::error;
 
 use super::delivering::Phase;
 use super::sink_view::SinkView;
+use super::supervisor::progress;
 use super::tasks::{Delivery, Task};
 use crate::exposition::Names;
 use crate::journal::Handle;
 use crate::web::access::Caller;
-use crate::web::{Daemon, router};
+use crate::web::{Daemon, router, server};
 
 /// At stop, what waits gets so long to reach the backends; the rest is sent after the next start.
 const LAST_SEND: Duration = Duration::from_secs(3);
@@ -91,7 +92,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 impl Net {
     /// Serves and delivers until the phase changes; then sends what waits, and closes the journal.
     pub fn run(&mut self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_unpark(progress).build();
         match runtime {
             Ok(runtime) => runtime.block_on(self.serve_and_deliver()),
             Err(problem) => error!("the network side cannot start: {problem}"),
@@ -103,7 +104,7 @@ impl Net {
         match listener.map(|listener| listener.and_then(tokio::net::UnixListener::from_std)) {
             None => {}
             Some(Ok(listener)) => {
-                let app = router(self.daemon.clone()).layer(axum::Extension(Caller::Socket));
+                let app = server::catching(router(self.daemon.clone()).layer(axum::Extension(Caller::Socket)));
                 tokio::spawn(async move { axum::serve(listener, app).await });
             }
             Some(Err(problem)) => error!("the socket cannot be served: {problem}"),

@@ -4,13 +4,13 @@
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use filamentbox_core::chamber::{Chamber, Wanted};
-use filamentbox_core::config::Config;
+use filamentbox_core::config::{Config, Source};
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::{SimulatedBox, SimulatedFault};
@@ -40,7 +40,8 @@ use crate::cli::RELAY_FILE;
 use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::settings::Loaded;
 use crate::web::Daemon;
-use crate::web::server::{self, Port};
+use crate::web::access::Access;
+use crate::web::server::{self, Page};
 
 /// RAM-backed folders in which the open block survives a crash of the program, best first.
 const CRASH_LOG_DIRS: [&str; 2] = ["/dev/shm", "/run/shm"];
@@ -146,8 +147,7 @@ impl Start {
         let started = Event { at, box_name: None, kind: EventKind::Daemon, severity: Severity::Info, text };
         super::control::write_log(&started);
         handle.event(started);
-        let progress = AtomicU64::new(0);
-        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run(&progress))?;
+        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run())?;
         Ok((intake, handle))
     }
 
@@ -223,15 +223,23 @@ impl Start {
         let delivery = Delivery::of(&self.loaded, surroundings);
         let (shown, shown_receiver) = watch::channel(Arc::new(Shown::of(&delivery, None)));
         let journal = surroundings.journal.clone();
+        let (page, page_receiver) = watch::channel(Page::default());
+        let is_simulated = self.simulation.is_some();
+        // A simulated sensor without `--simulate` opens nothing.
+        let sensor = self.loaded.settings.get("sensor.type");
+        let is_open = sensor.is_some_and(|setting| setting.source == Source::Simulate);
         let daemon = Daemon {
+            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_open),
             snapshots,
             control: control.clone(),
             journal: journal.clone(),
             shown: shown_receiver,
             settings,
+            page: page_receiver,
             started: self.clocks.read().now,
-            simulated: self.simulation.is_some(),
+            simulated: is_simulated,
             clocks: self.clocks.clone(),
+            phase: phase_receiver.clone(),
         };
         let mut net = Net {
             delivery,
@@ -243,21 +251,15 @@ impl Start {
             phase: phase_receiver,
             listener,
         };
-        self.web(daemon, phase.subscribe())?;
+        self.web(daemon, page, phase.subscribe())?;
         spawn("net", Fate::Restart, self.notices.clone(), move || net.run())?;
         Ok((phase, changes_sender))
     }
 
     /// The port, which may fail without any harm to the box.
-    fn web(&self, daemon: Daemon, mut phase: watch::Receiver<Phase>) -> Result<()> {
-        match Port::of(&self.loaded.settings, daemon.simulated) {
-            Ok(None) => {}
-            Ok(Some(port)) => {
-                let run = move || server::run(&port, &daemon, &mut phase);
-                spawn("web", Fate::Restart, self.notices.clone(), run)?;
-            }
-            Err(problem) => error!("there is no page: {problem}"),
-        }
+    fn web(&self, daemon: Daemon, page: watch::Sender<Page>, mut phase: watch::Receiver<Phase>) -> Result<()> {
+        let run = move || server::run(&daemon, &page, &mut phase);
+        spawn("web", Fate::Restart, self.notices.clone(), run)?;
         Ok(())
     }
 }

@@ -3,10 +3,18 @@
 //! Neither can delay control.
 
 pub mod access;
+mod assets;
+mod books;
+mod chart;
+mod columns;
 mod dto;
+mod extract;
 pub mod history;
+mod live;
 mod metrics;
+pub mod openapi;
 mod routes;
+mod series;
 pub mod server;
 mod settings;
 
@@ -19,6 +27,7 @@ use tokio::sync::watch;
 use crate::journal::Handle;
 use crate::runtime::clock::Clocks;
 use crate::runtime::control::{ControlInput, Snapshots};
+use crate::runtime::delivering::Phase;
 use crate::runtime::net::Shown;
 use crate::runtime::reloading::Settings;
 
@@ -37,10 +46,16 @@ pub struct Daemon {
     pub shown: watch::Receiver<Arc<Shown>>,
     /// The settings: to be shown, and to be changed.
     pub settings: Settings,
+    /// Where the page is.
+    pub page: watch::Receiver<server::Page>,
     /// The clocks.
     pub clocks: Arc<Clocks>,
     /// When the daemon started.
     pub started: Monotonic,
+    /// The way the daemon goes.
+    pub phase: watch::Receiver<Phase>,
     /// Whether the box is simulated.
     pub simulated: bool,
+    /// Who may do what at the port.
+    pub access: access::Access,
 }
