@@ -31,7 +31,7 @@ export async function openBrowser({ port } = {}) {
 
 /** A visitor: a page of a fresh profile, which remembers what went wrong on it. */
 export async function visitor(browser, { size = "phone", scheme = "light", ...more } = {}) {
-  const context = await browser.newContext({ ...SIZES[size], colorScheme: scheme, reducedMotion: "reduce", ...more });
+  const context = await browser.newContext({ ...SIZES[size], colorScheme: scheme, reducedMotion: "reduce", locale: "en-GB", ...more });
   const page = await context.newPage();
   const problems = [];
   page.on("pageerror", (error) => problems.push(`thrown: ${error}`));
