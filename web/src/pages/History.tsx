@@ -156,7 +156,11 @@ function Zoom({ view, zoom, move, back }: ZoomProps) {
       <Button label="Zoom out" onClick={() => zoom(1 / ZOOM_STEP, view.still === null ? 1 : 0.5)}>
         −
       </Button>
-      {view.still !== null && <Button onClick={back}>Back to {view.range.label}</Button>}
+      {view.still !== null && (
+        <Button label={`Back to ${view.range.words}`} onClick={back}>
+          Back
+        </Button>
+      )}
     </div>
   );
 }

@@ -143,7 +143,7 @@ function frame({ palette, words, width }: Looks, height: number, hasTimes: boole
         lineGap: 1.2,
         values: (_plot, splits, _axis, _space, apart) => (hasTimes ? words.marks(splits, apart) : splits.map(() => null)),
       },
-      { stroke: palette.quiet, font: FONT, grid, ticks: { ...grid, size: 4 }, size: LEFT_PX, gap: 4, space: 34 },
+      { stroke: palette.quiet, font: FONT, grid, ticks: { ...grid, size: 4 }, size: LEFT_PX, gap: 4, space: 24 },
     ],
   };
 }
