@@ -124,9 +124,9 @@ function useBoxNow(picture: Picture | null, view: View): number {
 
 function Choices({ view, setView }: { view: View; setView(view: View): void }) {
   return (
-    <div class="choice" role="group" aria-label="Time shown">
+    <div class="choice ranges" role="group" aria-label="Time shown">
       {RANGES.map((range) => (
-        <Button key={range.name} isPressed={view.still === null && view.range === range} label={range.words} onClick={() => setView({ range, still: null })}>
+        <Button key={range.name} isPressed={view.still === null && view.range === range} label={`${range.label}: ${range.words}`} onClick={() => setView({ range, still: null })}>
           {range.label}
         </Button>
       ))}

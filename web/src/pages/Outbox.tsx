@@ -170,7 +170,7 @@ function Test() {
   };
   return (
     <section class="card" aria-labelledby="test">
-      <h2 id="test">Is the way free?</h2>
+      <h2 id="test">Connection test</h2>
       <p>Asks each server whether it is there and takes points from this box. Nothing is written.</p>
       <div>
         <Button isBusy={isBusy} isDisabled={!may(who, "configure")} onClick={() => void test()}>

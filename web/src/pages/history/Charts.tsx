@@ -89,7 +89,7 @@ export function Charts(props: ChartsProps) {
         {...shared}
         heading={
           <>
-            <h3>Heater and fan</h3>
+            <h2>Heater and fan</h2>
             <Outputs history={history} at={read} />
           </>
         }
@@ -184,7 +184,7 @@ function QuantityPanel({ quantity, unit, limits, at, ...shared }: QuantityPanelP
   const { palette, width, history } = shared;
   const heading = (
     <>
-      <h3>{quantity.label}</h3>
+      <h2>{quantity.label}</h2>
       <Value history={history} at={at} quantity={quantity} unit={unit} />
       {limits.length > 0 && <p class="panel-limits quiet small">{limitWords(quantity, limits, unit)}</p>}
     </>
