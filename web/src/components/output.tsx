@@ -29,8 +29,8 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
     setOutcome(await wish(name, state, picture.status.box));
     setPressed(undefined);
   };
-  const button = (state: boolean | null, words: string, label: string) => (
-    <Button isPressed={output.manual === state} isBusy={pressed === state} label={label} describedBy={`${id}-why`} onClick={() => void press(state)}>
+  const button = (state: boolean | null, words: string) => (
+    <Button isPressed={output.manual === state} isBusy={pressed === state} label={`${TITLES[name]}: ${words}`} describedBy={`${id}-why`} onClick={() => void press(state)}>
       {words}
     </Button>
   );
@@ -47,9 +47,9 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
       {!isHeldBack && <p id={`${id}-why`}>{sentence(why)}</p>}
       <p class="quiet small number">{modeWords(output, boxTime(picture, now))}</p>
       <div class="choice" role="group" aria-labelledby={`${id}-title`}>
-        {button(true, "On 30 min", `${TITLES[name]} on for 30 minutes`)}
-        {button(false, "Off", `${TITLES[name]} off`)}
-        {button(null, "Auto", `${TITLES[name]} automatic`)}
+        {button(true, "On 30 min")}
+        {button(false, "Off")}
+        {button(null, "Auto")}
       </div>
       {isHeldBack && (
         <div class="banner warning" id={`${id}-why`}>
