@@ -1,0 +1,3 @@
+//! What a browser is given: the routes of the page, on the real binary, over its port and its socket.
+
+mod security;
