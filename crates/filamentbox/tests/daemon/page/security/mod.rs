@@ -37,16 +37,31 @@ const CROSS_SITE: &[Row<'_>] = &[
     ("heat: no content type", HEAT, &[("Content-Type", None)], 415),
     ("heat: two content types", HEAT, &[("+Content-Type", Some("text/plain"))], 415),
     ("heat: JSON hidden in a text", HEAT, &[("Content-Type", Some("text/plain; application/json"))], 415),
-    ("heat: a form of a page elsewhere", HEAT, &[("Origin", EVIL), ("Content-Type", Some("text/plain")), ("X-FilamentBox", None)], 403),
+    (
+        "heat: a form of a page elsewhere",
+        HEAT,
+        &[("Origin", EVIL), ("Content-Type", Some("text/plain")), ("X-FilamentBox", None)],
+        403,
+    ),
     ("heat: by GET", ("GET", "/api/controls/heater", ""), &[], 405),
     ("heat: by GET with a query", ("GET", "/api/controls/heater?state=true", ""), &[], 405),
-    ("heat: a method told in a header", ("GET", "/api/controls/heater", ""), &[("X-HTTP-Method-Override", Some("POST"))], 405),
+    (
+        "heat: a method told in a header",
+        ("GET", "/api/controls/heater", ""),
+        &[("X-HTTP-Method-Override", Some("POST"))],
+        405,
+    ),
     ("heat: an unknown method", ("HEAT", "/api/controls/heater", r#"{"state":true}"#), &[("Origin", EVIL)], 403),
     ("off: another page may not even that", OFF, &[("Origin", EVIL)], 403),
     ("off: nor without our header", OFF, &[("X-FilamentBox", None)], 403),
     ("settings: another page", SET, &[("Origin", EVIL)], 403),
     ("settings: without our header", SET, &[("X-FilamentBox", None)], 403),
-    ("login: another page logs its own user in", ("POST", "/api/login", r#"{"password":"x"}"#), &[("Origin", EVIL)], 403),
+    (
+        "login: another page logs its own user in",
+        ("POST", "/api/login", r#"{"password":"x"}"#),
+        &[("Origin", EVIL)],
+        403,
+    ),
     ("logout: another page", ("POST", "/api/logout", "{}"), &[("Origin", EVIL)], 403),
     ("token: another page", ("POST", "/api/tokens", r#"{"name":"evil","scope":"control"}"#), &[("Origin", EVIL)], 403),
     ("read: fetch from another page", READ, &[("Origin", EVIL)], 403),
@@ -57,9 +72,19 @@ const CROSS_SITE: &[Row<'_>] = &[
     ("stream: EventSource of another page", STREAM, &[("Origin", EVIL), ("Accept", Some("text/event-stream"))], 403),
     ("stream: EventSource of a sandboxed frame", STREAM, &[("Origin", Some("null"))], 403),
     ("stream: from a page elsewhere", STREAM, &[CROSS], 403),
-    ("preflight: heat", ("OPTIONS", "/api/controls/heater", ""), &[("Origin", EVIL), ("Access-Control-Request-Method", Some("POST"))], 204),
+    (
+        "preflight: heat",
+        ("OPTIONS", "/api/controls/heater", ""),
+        &[("Origin", EVIL), ("Access-Control-Request-Method", Some("POST"))],
+        204,
+    ),
     ("preflight: from ourselves", ("OPTIONS", "/api/status", ""), &[("Origin", Some("http://HOST"))], 204),
-    ("preflight: from a page to a private network", ("OPTIONS", "/api/status", ""), &[("Origin", EVIL), ("Access-Control-Request-Private-Network", Some("true"))], 204),
+    (
+        "preflight: from a page to a private network",
+        ("OPTIONS", "/api/status", ""),
+        &[("Origin", EVIL), ("Access-Control-Request-Private-Network", Some("true"))],
+        204,
+    ),
 ];
 
 /// A name of somebody else that points here, or a request that is not clear about whom it is for.
@@ -85,7 +110,12 @@ const REBINDING: &[Row<'_>] = &[
     ("an empty host", READ, &[("Host", Some(""))], 421),
     ("two hosts", READ, &[("+Host", Some("evil.example"))], 421),
     ("two hosts, both ours", READ, &[("+Host", Some("HOST"))], 421),
-    ("a forwarded host does not count", READ, &[("Host", Some("evil.example")), ("X-Forwarded-Host", Some("HOST"))], 421),
+    (
+        "a forwarded host does not count",
+        READ,
+        &[("Host", Some("evil.example")), ("X-Forwarded-Host", Some("HOST"))],
+        421,
+    ),
     ("the request line names another host", ("GET", "http://evil.example/api/status", ""), &[], 421),
 ];
 
@@ -101,26 +131,81 @@ const CREDENTIALS: &[Row<'_>] = &[
     ("tokens: nobody", ("GET", "/api/tokens", ""), &[("Cookie", None)], 401),
     ("reset: nobody", ("POST", "/api/safety/reset", "{}"), &[("Cookie", None)], 401),
     ("heat: said to come from this machine", HEAT, &[("Cookie", None), ("X-Forwarded-For", Some("127.0.0.1"))], 401),
-    ("heat: automatic is more than off", ("POST", "/api/controls/heater", r#"{"state":null}"#), &[("Cookie", None)], 401),
-    ("heat: off for a moment, and then on", ("POST", "/api/controls/heater", r#"{"state":false,"seconds":1}"#), &[("Cookie", None)], 401),
-    ("heat: a made-up cookie", HEAT, &[("Cookie", Some("filamentbox=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))], 401),
+    (
+        "heat: automatic is more than off",
+        ("POST", "/api/controls/heater", r#"{"state":null}"#),
+        &[("Cookie", None)],
+        401,
+    ),
+    (
+        "heat: off for a moment, and then on",
+        ("POST", "/api/controls/heater", r#"{"state":false,"seconds":1}"#),
+        &[("Cookie", None)],
+        401,
+    ),
+    (
+        "heat: a made-up cookie",
+        HEAT,
+        &[("Cookie", Some("filamentbox=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))],
+        401,
+    ),
     ("heat: an empty cookie", HEAT, &[("Cookie", Some("filamentbox="))], 401),
     ("heat: the cookie as a token", HEAT, &[("Cookie", None), ("Authorization", Some("Bearer COOKIE"))], 401),
-    ("read: a made-up token", READ, &[("Cookie", None), ("Authorization", Some("Bearer fbx_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))], 401),
+    (
+        "read: a made-up token",
+        READ,
+        &[("Cookie", None), ("Authorization", Some("Bearer fbx_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))],
+        401,
+    ),
     ("read: an empty token", READ, &[("Cookie", None), ("Authorization", Some("Bearer "))], 401),
     ("read: half a token", READ, &[("Cookie", None), ("Authorization", Some("Bearer fbx_"))], 401),
-    ("read: two tokens", READ, &[("Cookie", None), ("Authorization", Some("Bearer READ")), ("+Authorization", Some("Bearer READ"))], 401),
+    (
+        "read: two tokens",
+        READ,
+        &[("Cookie", None), ("Authorization", Some("Bearer READ")), ("+Authorization", Some("Bearer READ"))],
+        401,
+    ),
     ("read: a wrong token beside the cookie", READ, &[("Authorization", Some("Bearer x"))], 401),
     ("read: a token in the query", ("GET", "/api/sensor?token=x", ""), &[("Cookie", None)], 401),
     ("heat: a token that may read", HEAT, &[("Cookie", None), ("Authorization", Some("Bearer READ"))], 403),
     ("settings: a token that may switch", SET, &[("Cookie", None), ("Authorization", Some("Bearer CONTROL"))], 403),
-    ("tokens: a token that may switch", ("GET", "/api/tokens", ""), &[("Cookie", None), ("Authorization", Some("Bearer CONTROL"))], 403),
-    ("token: a token makes itself another", ("POST", "/api/tokens", r#"{"name":"x","scope":"control"}"#), &[("Cookie", None), ("Authorization", Some("Bearer CONTROL"))], 403),
-    ("heat: a token from another page", HEAT, &[("Cookie", None), ("Authorization", Some("Bearer CONTROL")), ("Origin", EVIL)], 403),
-    ("heat: a token without our header", HEAT, &[("Cookie", None), ("Authorization", Some("Bearer CONTROL")), ("X-FilamentBox", None)], 403),
-    ("heat: a token with a form", HEAT, &[("Cookie", None), ("Authorization", Some("Bearer CONTROL")), ("Content-Type", Some("text/plain"))], 415),
+    (
+        "tokens: a token that may switch",
+        ("GET", "/api/tokens", ""),
+        &[("Cookie", None), ("Authorization", Some("Bearer CONTROL"))],
+        403,
+    ),
+    (
+        "token: a token makes itself another",
+        ("POST", "/api/tokens", r#"{"name":"x","scope":"control"}"#),
+        &[("Cookie", None), ("Authorization", Some("Bearer CONTROL"))],
+        403,
+    ),
+    (
+        "heat: a token from another page",
+        HEAT,
+        &[("Cookie", None), ("Authorization", Some("Bearer CONTROL")), ("Origin", EVIL)],
+        403,
+    ),
+    (
+        "heat: a token without our header",
+        HEAT,
+        &[("Cookie", None), ("Authorization", Some("Bearer CONTROL")), ("X-FilamentBox", None)],
+        403,
+    ),
+    (
+        "heat: a token with a form",
+        HEAT,
+        &[("Cookie", None), ("Authorization", Some("Bearer CONTROL")), ("Content-Type", Some("text/plain"))],
+        415,
+    ),
     ("setup code: over the port", ("POST", "/api/setup/code", "{}"), &[], 403),
-    ("setup: a made-up code", ("POST", "/api/setup", r#"{"code":"00000-00000","password":"0123456789"}"#), &[("Cookie", None)], 410),
+    (
+        "setup: a made-up code",
+        ("POST", "/api/setup", r#"{"code":"00000-00000","password":"0123456789"}"#),
+        &[("Cookie", None)],
+        410,
+    ),
     ("login: not JSON", ("POST", "/api/login", "password"), &[("Cookie", None)], 400),
     ("login: a field too much", ("POST", "/api/login", r#"{"password":"x","admin":true}"#), &[("Cookie", None)], 400),
 ];
@@ -133,7 +218,10 @@ fn check_answer(name: &str, answer: &Answer, status: u16) {
     let lines = head.to_ascii_lowercase();
     assert!(!lines.contains("access-control-"), "{name}: a CORS header\n{head}");
     for (header, value) in [
-        ("content-security-policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"),
+        (
+            "content-security-policy",
+            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
+        ),
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
@@ -196,7 +284,7 @@ fn another_page_in_the_owners_browser_can_do_nothing() {
 fn a_rebound_name_is_not_answered() {
     let scene = Scene::owned();
     refuse_all(&scene, REBINDING);
-    for host in ["localhost", "LOCALHOST.:1", "box.example", "Box.Example.:8443", "filamentbox.local:80"] {
+    for host in ["localhost", "LocalHost.:1", "box.example", "Box.Example.:8443", "filamentbox.local:80"] {
         let answer = scene.ask(READ, &[("Host", Some(host))]);
         assert_eq!(answer.status, 200, "{host}: {}", answer.body);
     }
@@ -267,7 +355,9 @@ fn a_simulated_box_is_open_to_its_own_page_only() {
 /// An address is the one at which the connection arrived, on a machine with several.
 #[test]
 fn an_address_is_where_a_connection_arrived() {
-    let scene = Scene::start(|daemon| drop(daemon.set("webui.host", "0.0.0.0")));
+    let scene = Scene::start(|daemon| {
+        daemon.set("webui.host", "0.0.0.0");
+    });
     let other = std::net::SocketAddr::from(([127, 0, 0, 2], scene.address.port()));
     let ask = |host| scene.ask_at(other, "GET", "/api/session", "", &[("Host", Some(host))]).status;
     assert_eq!(ask("127.0.0.2"), 200);

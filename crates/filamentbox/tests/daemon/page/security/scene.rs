@@ -41,7 +41,9 @@ pub(super) type Differs<'a> = &'a [(&'a str, Option<&'a str>)];
 impl Scene {
     /// Nobody has set a password. The heater is off, and stays so unless somebody switches it on.
     pub(super) fn locked() -> Self {
-        Self::start(|daemon| drop(daemon.real().set("sensor.type", "simulated")))
+        Self::start(|daemon| {
+            daemon.real().set("sensor.type", "simulated");
+        })
     }
 
     /// `run --simulate`.
@@ -125,11 +127,7 @@ impl Scene {
             headers.push(("Cookie", "COOKIE"));
         }
         if !matches!(method, "GET" | "HEAD" | "OPTIONS") {
-            headers.extend([
-                ("Origin", "http://HOST"),
-                ("X-FilamentBox", "1"),
-                ("Content-Type", "application/json"),
-            ]);
+            headers.extend([("Origin", "http://HOST"), ("X-FilamentBox", "1"), ("Content-Type", "application/json")]);
         }
         for (name, value) in differs {
             match (name.strip_prefix('+'), value) {
@@ -142,9 +140,10 @@ impl Scene {
         }
         let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
-            let value = self.words.iter().fold(value.replace("HOST", &address.to_string()), |value, (word, meant)| {
-                value.replace(word, meant)
-            });
+            let value = self
+                .words
+                .iter()
+                .fold(value.replace("HOST", &address.to_string()), |value, (word, meant)| value.replace(word, meant));
             head += &format!("{name}: {value}\r\n");
         }
         exchange(address, &format!("{head}\r\n{body}"))

@@ -50,7 +50,8 @@ fn no_password_cookie_code_or_token_is_shown() {
     ];
     let refused = scene.daemon.cli(&["config", "set", "webui.tokens.y", "hunter2"]);
     assert!(answers.iter().all(|answer| answer.status == 400) && refused.status.code() == Some(2));
-    let mut shown: Vec<(String, String)> = answers.iter().map(|answer| ("a refusal".to_owned(), answer.body.clone())).collect();
+    let mut shown: Vec<(String, String)> =
+        answers.iter().map(|answer| ("a refusal".to_owned(), answer.body.clone())).collect();
     shown.push(("a refusal".to_owned(), String::from_utf8_lossy(&refused.stderr).into_owned()));
     for path in PATHS {
         let answer = scene.ask_with("GET", path, "", &[]);
