@@ -16,7 +16,15 @@ import { Icon } from "./icons";
 
 const TITLES = { heater: "Heater", fan: "Fan" } as const;
 
-export function OutputCard({ name, picture, now }: { name: OutputName; picture: Picture; now: number }) {
+interface OutputCardProps {
+  name: OutputName;
+  picture: Picture;
+  now: number;
+  /** What is shown is how it was. */
+  isStale: boolean;
+}
+
+export function OutputCard({ name, picture, now, isStale }: OutputCardProps) {
   const unit = useStore(temperatureUnit);
   const id = useId();
   const output = picture.status.controls[name];
@@ -42,7 +50,10 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
       <div class="output-head">
         <Icon name={name} />
         <h2 id={`${id}-title`}>{TITLES[name]}</h2>
-        <strong class="output-state">{output.on ? "ON" : "OFF"}</strong>
+        <strong class="output-state">
+          {isStale && "was "}
+          {output.on ? "ON" : "OFF"}
+        </strong>
       </div>
       {!isHeldBack && <p id={`${id}-why`}>{sentence(why)}</p>}
       <p class="quiet small number">{modeWords(output, boxTime(picture, now))}</p>
