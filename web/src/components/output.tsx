@@ -69,18 +69,18 @@ export function OutputCard({ name, picture, now, isStale }: OutputCardProps) {
           </p>
         </div>
       )}
-      <Said outcome={outcome} />
+      <Said outcome={outcome} isHeldBack={isHeldBack} />
     </section>
   );
 }
 
 /** The answer to the press. A reason with figures in it changes with every reading, so what is read out is the answer, once. */
-function Said({ outcome }: { outcome: Outcome | null }) {
+function Said({ outcome, isHeldBack }: { outcome: Outcome | null; isHeldBack: boolean }) {
   const unit = useStore(temperatureUnit);
   return (
     <>
       <p class="unseen" role="status">
-        {outcome !== null && outcome.tone !== "failed" && inUnit(outcome.words, unit)}
+        {outcome !== null && (outcome.tone === "done" || (outcome.tone === "refused" && isHeldBack)) && inUnit(outcome.words, unit)}
       </p>
       <div role="alert">
         {outcome?.tone === "failed" && (
