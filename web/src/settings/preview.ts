@@ -101,7 +101,7 @@ export function judge(limits: Limits, temperature: number | null, age: number | 
   const projected = temperature + age * limits.slew;
   const counted = `${temperature.toFixed(2)} °C, ${age.toFixed(1)} s old, counts as ${projected.toFixed(1)} °C`;
   if (projected >= limits.cutOff) return { isHeatAllowed: false, reason: `${counted}: the cut-off is ${limits.cutOff} °C` };
-  return { isHeatAllowed: true, reason: `${counted}, ${(limits.cutOff - projected).toFixed(1)} °C below the cut-off` };
+  return { isHeatAllowed: true, reason: `${counted}, ${(limits.cutOff - projected).toFixed(1)} °C less than the cut-off` };
 }
 
 /** How often readings came to `limit` or above it, and the highest of them. */
