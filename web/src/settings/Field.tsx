@@ -19,7 +19,7 @@ interface FieldProps {
   title?: string;
   /** Shown below, beside what the daemon says of it. */
   hint?: string;
-  /** Leaves out the daemon's words. */
+  /** Leaves out the daemon's words, and the ways back to what was: for a step that asks. */
   isBrief?: boolean;
 }
 
@@ -68,7 +68,7 @@ export function Field({ name, title, hint, isBrief = false }: FieldProps) {
         {!isBrief && <p>{one.description}</p>}
         <Notes one={one} fixed={fixed} />
       </div>
-      {fixed === null && !form.isReadOnly && <Ways form={form} one={one} words={words} />}
+      {fixed === null && !form.isReadOnly && !isBrief && <Ways form={form} one={one} words={words} />}
     </div>
   );
 }
