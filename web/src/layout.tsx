@@ -75,7 +75,7 @@ function BoxChoice() {
 
 function Connection() {
   const { connection } = useLive();
-  const words = { connecting: "Connecting…", live: "Live", lost: "No connection" }[connection];
+  const words = { connecting: "Connecting…", live: "Live", lost: "No connection", locked: "Locked" }[connection];
   return (
     <span class={`connection ${connection}`} role="status">
       {words}

@@ -3,12 +3,15 @@
 
 import { ApiError, request } from "./api";
 import { chosenBox } from "./preferences";
+import { may, session } from "./session";
 import { createStore, useStore } from "./store";
 import type { Status } from "./types";
 
 const POLL_MS = 5_000;
 /** The stream says something at least every 10 s. */
 const SILENCE_MAX_MS = 15_000;
+/** The browser connects again within a second; only what lasts longer is worth a word. */
+const HICCUP_MS = 3_000;
 /** With polling at work, how often the stream is tried again. */
 const STREAM_RETRY_MS = 60_000;
 /** Older than this the picture is shown as old. */
@@ -27,8 +30,8 @@ export interface Picture {
 
 export interface Live {
   picture: Picture | null;
-  /** Whether the box answers. */
-  connection: "connecting" | "live" | "lost";
+  /** Whether the box answers; locked: it does, and wants a login first. */
+  connection: "connecting" | "live" | "lost" | "locked";
 }
 
 export const live = createStore<Live>({ picture: kept(), connection: "connecting" });
@@ -37,6 +40,7 @@ let stream: EventSource | null = null;
 let pollTimer: ReturnType<typeof setTimeout> | undefined;
 let retryTimer: ReturnType<typeof setTimeout> | undefined;
 let silenceTimer: ReturnType<typeof setTimeout> | undefined;
+let lostTimer: ReturnType<typeof setTimeout> | undefined;
 let keptAt = 0;
 let isStarted = false;
 
@@ -49,6 +53,12 @@ export function follow(): void {
   addEventListener("online", connect);
   addEventListener("offline", () => mark("lost"));
   chosenBox.subscribe(connect);
+  let mayRead = true;
+  session.subscribe((who) => {
+    if (may(who, "read") === mayRead) return;
+    mayRead = !mayRead;
+    connect();
+  });
   connect();
 }
 
@@ -58,8 +68,8 @@ export async function refresh(): Promise<void> {
     take(await request<Status>(`/api/status${boxQuery()}`));
   } catch (problem) {
     // Not logged in is an answer: the box is there.
-    if (problem instanceof ApiError && problem.status !== 0) return;
-    mark("lost");
+    if (!(problem instanceof ApiError) || problem.status === 0) mark("lost");
+    else if (problem.status === 401) mark("locked");
   }
 }
 
@@ -76,6 +86,7 @@ export function boxQuery(): string {
 function connect(): void {
   disconnect();
   if (document.hidden) return;
+  if (!may(session.get(), "read")) return mark("locked");
   // Sooner than the stream where a proxy holds it back.
   void refresh();
   listen();
@@ -87,6 +98,12 @@ function disconnect(): void {
   clearTimeout(pollTimer);
   clearTimeout(retryTimer);
   clearTimeout(silenceTimer);
+  notLost();
+}
+
+function notLost(): void {
+  clearTimeout(lostTimer);
+  lostTimer = undefined;
 }
 
 function listen(): void {
@@ -94,6 +111,7 @@ function listen(): void {
   stream = opened;
   const heard = () => {
     clearTimeout(silenceTimer);
+    notLost();
     silenceTimer = setTimeout(() => {
       mark("lost");
       connect();
@@ -109,19 +127,21 @@ function listen(): void {
     }
   };
   opened.onerror = () => {
-    mark("lost");
     // Closed for good (refused, or there is no stream): ask instead. Else the browser connects again by itself.
-    if (opened.readyState !== EventSource.CLOSED) return;
+    if (opened.readyState !== EventSource.CLOSED) {
+      lostTimer ??= setTimeout(() => mark("lost"), HICCUP_MS);
+      return;
+    }
     clearTimeout(silenceTimer);
-    void poll();
+    void poll(opened);
     retryTimer = setTimeout(connect, STREAM_RETRY_MS);
   };
 }
 
-async function poll(): Promise<void> {
+/** Asks again and again, until another stream is tried or nobody looks. */
+async function poll(instead: EventSource): Promise<void> {
   await refresh();
-  clearTimeout(pollTimer);
-  if (!document.hidden) pollTimer = setTimeout(() => void poll(), POLL_MS);
+  if (stream === instead) pollTimer = setTimeout(() => void poll(instead), POLL_MS);
 }
 
 function take(status: Status): void {

@@ -65,7 +65,7 @@ export function Faults({ status }: { status: Status }) {
           <li key={fault}>{sentence(inUnit(fault, unit))}</li>
         ))}
       </ul>
-      <p>Outputs stay off. Unplug the heater if it is warm; find and mend the cause; then reset.</p>
+      <p>The heater stays off. If it is warm all the same, pull its plug. Find and mend the cause, then reset.</p>
       <div class="row">
         <Button kind="danger" isBusy={isBusy} onClick={() => void reset()}>
           Reset…

@@ -11,7 +11,6 @@ import { Account } from "../settings/Account";
 import { counted, rebase } from "../settings/changes";
 import type { Known, Section } from "../settings/descriptor";
 import { Diagnostics } from "../settings/Diagnostics";
-import { Browser } from "../settings/Browser";
 import { change, draft, refused } from "../settings/draft";
 import { FormContext } from "../settings/form";
 import type { Form } from "../settings/form";
@@ -27,7 +26,6 @@ import { useStore } from "../store";
 const OTHERS = {
   account: { title: "Password and login", line: "change the password, log out", View: Account },
   tokens: { title: "Tokens for programs", line: "Home Assistant, scripts", View: Tokens },
-  browser: { title: "This browser", line: "°C or °F, light or dark", View: Browser },
   diagnostics: { title: "Diagnostics", line: "version, threads, problems", View: Diagnostics },
 } as const;
 

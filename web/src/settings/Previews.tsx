@@ -86,7 +86,7 @@ function Frame({ output, children }: { output: "heater" | "fan" | "limits"; chil
   const words = { heater: "What the heater would do", fan: "What the fan would do", limits: "What the limits say now" };
   return (
     <section class="preview" aria-label={words[output]}>
-      <h3>At these values</h3>
+      <h2>At these values</h2>
       {children}
     </section>
   );

@@ -169,10 +169,10 @@ mod tests {
             for (method, operation) in methods.as_object().expect("methods") {
                 let name = operation["operationId"].as_str().unwrap_or_default();
                 assert!(!name.is_empty() && names.insert(name.to_owned()), "{method} {path}: {name:?}");
-                let is_good =
-                    |answer: &str| answer.starts_with('2') && operation["responses"][answer]["content"].is_object();
-                let mut answers = operation["responses"].as_object().expect("responses").keys();
-                assert!(answers.any(|answer| is_good(answer)), "{method} {path} does not say what it answers");
+                let mut answers = operation["responses"].as_object().expect("responses").values();
+                // Those of the layers around it are references.
+                let is_own = |answer: &Value| answer["content"].is_object();
+                assert!(answers.any(is_own), "{method} {path} does not say what it answers");
             }
         }
     }

@@ -9,8 +9,8 @@ mod events;
 mod history;
 mod notifications;
 mod state;
-mod supervised;
 mod stream;
+mod supervised;
 mod threads;
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::describe::describe;
-use super::{find, present as set_now, unknown};
+use super::{find, hint, present as set_now};
 use crate::runtime::reloading::{NotChanged, Settings};
 use crate::settings::{Change, dialects};
 use crate::web::extract::{Named, Sent, present};
@@ -171,13 +171,12 @@ fn in_our_names(settings: &Settings, changes: Vec<Change>) -> Result<Vec<Change>
         return Err(Refused::keys(StatusCode::BAD_REQUEST, refused));
     }
     let is_unknown = |change: &&Change| settings.registry.find(&change.key).is_none();
-    let unknown: Vec<ConfigError> = translated
-        .changes
-        .iter()
-        .filter(is_unknown)
-        .take(UNKNOWN_TOLD)
-        .map(|change| ConfigError { key: change.key.clone(), problem: unknown(settings, &change.key).1 })
-        .collect();
+    let told = |Change { key, .. }: &Change| ConfigError {
+        key: key.clone(),
+        problem: format!("unknown key{}", hint(settings, key)),
+    };
+    let unknown = translated.changes.iter().filter(is_unknown).take(UNKNOWN_TOLD);
+    let unknown: Vec<ConfigError> = unknown.map(told).collect();
     if unknown.is_empty() { Ok(translated.changes) } else { Err(Refused::keys(StatusCode::NOT_FOUND, unknown)) }
 }
 

@@ -83,7 +83,11 @@ fn present(view: &View) -> impl Fn(&str) -> Option<String> {
 }
 
 fn unknown(settings: &Settings, key: &str) -> Refusal {
+    Refusal(StatusCode::NOT_FOUND, format!("unknown key {key:?}{}", hint(settings, key)))
+}
+
+/// Which key is near.
+fn hint(settings: &Settings, key: &str) -> String {
     let near = if key.len() > HINT_MAX { None } else { settings.registry.nearest(key) };
-    let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
-    Refusal(StatusCode::NOT_FOUND, format!("unknown key {key:?}{hint}"))
+    near.map_or(String::new(), |near| format!("; did you mean {near}?"))
 }

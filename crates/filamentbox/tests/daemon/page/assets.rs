@@ -37,8 +37,8 @@ fn ask(daemon: &Daemon, method: &str, path: &str, headers: &str) -> Answer {
 
 /// What a tag's attribute names, as `/assets/main-3K5.js`.
 fn named<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
-    let parts = html.split(&format!(" {attribute}=\"")).skip(1);
-    parts.map(|part| part.split('"').next().expect("a closing quote")).collect()
+    let begin = format!(" {attribute}=\"");
+    html.split(&begin).skip(1).map(|part| part.split('"').next().expect("a closing quote")).collect()
 }
 
 #[test]
