@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use filamentbox_core::chamber::{Chamber, Wanted};
-use filamentbox_core::config::Config;
+use filamentbox_core::config::{Config, Source};
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::{SimulatedBox, SimulatedFault};
@@ -40,6 +40,7 @@ use crate::cli::RELAY_FILE;
 use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::settings::Loaded;
 use crate::web::Daemon;
+use crate::web::access::Access;
 use crate::web::server::{self, Port};
 
 /// RAM-backed folders in which the open block survives a crash of the program, best first.
@@ -222,14 +223,19 @@ impl Start {
         let delivery = Delivery::of(&self.loaded, surroundings);
         let (shown, shown_receiver) = watch::channel(Arc::new(Shown::of(&delivery, None)));
         let journal = surroundings.journal.clone();
+        let is_simulated = self.simulation.is_some();
+        // A simulated sensor without `--simulate` opens nothing.
+        let sensor = self.loaded.settings.get("sensor.type");
+        let is_open = sensor.is_some_and(|setting| setting.source == Source::Simulate);
         let daemon = Daemon {
+            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_open),
             snapshots,
             control: control.clone(),
             journal: journal.clone(),
             shown: shown_receiver,
             settings,
             started: self.clocks.read().now,
-            simulated: self.simulation.is_some(),
+            simulated: is_simulated,
             clocks: self.clocks.clone(),
             phase: phase_receiver.clone(),
         };
@@ -250,7 +256,7 @@ impl Start {
 
     /// The port, which may fail without any harm to the box.
     fn web(&self, daemon: Daemon, mut phase: watch::Receiver<Phase>) -> Result<()> {
-        match Port::of(&self.loaded.settings, daemon.simulated) {
+        match Port::of(&self.loaded.settings, daemon.access.is_open()) {
             Ok(None) => {}
             Ok(Some(port)) => {
                 let run = move || server::run(&port, &daemon, &mut phase);

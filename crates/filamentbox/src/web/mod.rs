@@ -53,4 +53,6 @@ pub struct Daemon {
     pub phase: watch::Receiver<Phase>,
     /// Whether the box is simulated.
     pub simulated: bool,
+    /// Who may do what at the port.
+    pub access: access::Access,
 }

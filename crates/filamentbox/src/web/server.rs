@@ -3,13 +3,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::Extension;
+use axum::extract::Request;
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::middleware::map_request;
+use axum::serve::IncomingStream;
 use filamentbox_core::config::{Settings, Source};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::access::Caller;
+use super::access::{Connection, protect};
 use super::{Daemon, router};
 use crate::runtime::delivering::Phase;
 use crate::runtime::supervisor::progress;
@@ -48,19 +51,32 @@ pub fn run(port: &Port, daemon: &Daemon, phase: &mut watch::Receiver<Phase>) {
 }
 
 async fn serve(port: &Port, daemon: &Daemon, phase: &mut watch::Receiver<Phase>) {
-    if !daemon.simulated {
-        return;
-    }
     let listener = match TcpListener::bind(port.address).await {
         Ok(listener) => listener,
         Err(problem) => return error!(address = %port.address, "the page cannot be served: {problem}"),
     };
     let address = listener.local_addr().unwrap_or(port.address);
     info!("the page is at http://{address}");
-    let app = router(daemon.clone()).layer(Extension(Caller::Simulated));
+    daemon.access.listens(address, false);
+    let app = protect(router(daemon.clone()), daemon.access.clone()).layer(map_request(with_connection));
+    let app = app.into_make_service_with_connect_info::<Connection>();
     let ended = async { drop(phase.wait_for(|phase| *phase != Phase::Running).await) };
     tokio::select! {
         served = axum::serve(listener, app) => if let Err(problem) = served { error!("the page is served no more: {problem}") },
         () = ended => {}
     }
+}
+
+impl Connected<IncomingStream<'_, TcpListener>> for Connection {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        let peer = *stream.remote_addr();
+        // A connection without an address of ours is for nobody.
+        let local = stream.io().local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+        Self { peer, local, is_tls: false }
+    }
+}
+
+async fn with_connection(ConnectInfo(connection): ConnectInfo<Connection>, mut request: Request) -> Request {
+    request.extensions_mut().insert(connection);
+    request
 }

@@ -25,11 +25,32 @@ pub(super) const KEYS: &[KeySpec] = &[
         Kind::Text { max_bytes: 1024 },
         "",
         "",
-        "Further host names the web page answers to, separated by commas.",
-    )
-    .reserved()
-    .at_start(),
-    KeySpec::new("webui.public_read", Kind::Bool, "false", "", "Whether reading needs no login.").reserved().at_start(),
+        "Further names and addresses, separated by commas, under which the web page is asked for, such as that of a reverse proxy. Its own \
+         address, its name, its name with .local and filamentbox.local are always answered; anything else gets status 421.",
+    ),
+    KeySpec::new(
+        "webui.password",
+        Kind::Secret,
+        "",
+        "",
+        "Password of the web page, of 10 characters or more. It is stored as its Argon2id hash; a value that begins with $argon2id$ is \
+         such a hash already. While there is none, the page is locked, and a one-time code (`filamentbox setup-code`) sets it.",
+    ),
+    KeySpec::new(
+        "webui.public_read",
+        Kind::Bool,
+        "false",
+        "",
+        "Whether everybody on the network may read without login; switching and settings always need one.",
+    ),
+    KeySpec::new(
+        "webui.tokens.NAME",
+        Kind::Secret,
+        "",
+        "",
+        "A token with which a program reads, or reads and switches: its scope and its SHA-256, as `filamentbox config token create NAME` \
+         makes it.",
+    ),
     KeySpec::new("webui.tls_cert", Kind::Text { max_bytes: 1024 }, "", "", "Certificate file.").reserved().at_start(),
     KeySpec::new("webui.tls_key", Kind::Text { max_bytes: 1024 }, "", "", "Key file.").reserved().at_start(),
 ];

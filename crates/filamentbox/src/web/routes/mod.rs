@@ -2,6 +2,7 @@
 //!
 //! A route is in one of the groups of [`router`], which say what right it needs: a route that is forgotten there is nowhere.
 
+mod access;
 mod control;
 mod database;
 mod events;
@@ -9,13 +10,14 @@ mod history;
 mod notifications;
 mod state;
 mod stream;
+mod supervised;
 mod threads;
 
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use filamentbox_core::snapshot::BoxSnapshot;
@@ -24,7 +26,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{Right, require};
+use super::access::{Right, may_switch, require};
 use super::{Daemon, dto, metrics, openapi, settings};
 use crate::journal::Gone;
 
@@ -32,6 +34,8 @@ pub(super) use state::whole_state;
 
 /// The longest body of a request; the longest sensible one is a form of settings with a certificate.
 pub(super) const BODY_MAX: usize = 64 * 1024;
+/// The largest whole number that every program can write in JSON; no number of an event or a letter comes near it.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// The journal answers in milliseconds; while its disk hangs, people are told so.
 const JOURNAL_MAX: Duration = Duration::from_secs(3);
 
@@ -62,21 +66,26 @@ pub(super) fn bad_request(problem: impl Into<String>) -> Refusal {
 /// All routes, for a [`super::access::Caller`] that the server has put into the request's extensions.
 pub fn router(daemon: Daemon) -> Router {
     let (routes, _) = groups().split_for_parts();
+    let access = daemon.access.clone();
     routes
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
         .method_not_allowed_fallback(async || {
             Refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".to_owned())
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(Extension(access))
         .with_state(daemon)
 }
 
 /// The routes with what [`openapi`] says of them.
 pub(super) fn groups() -> OpenApiRouter<Daemon> {
+    // Off is open to everybody, and nothing else is: a layer of its own looks.
+    let switch = OpenApiRouter::default().routes(routes!(control::control)).route_layer(from_fn(may_switch));
     // What a request without any right may ask; such a route looks at the caller itself.
     let open = OpenApiRouter::default()
+        .merge(switch)
+        .merge(access::open())
         .routes(routes!(state::health))
-        .routes(routes!(control::control))
         .routes(routes!(openapi::show));
     let read = OpenApiRouter::default()
         .routes(routes!(state::status))
@@ -92,15 +101,20 @@ pub(super) fn groups() -> OpenApiRouter<Daemon> {
         .routes(routes!(notifications::notifications))
         .routes(routes!(settings::show))
         .routes(routes!(settings::section))
+        .routes(routes!(settings::sections::all))
         .routes(routes!(metrics::metrics))
         .route_layer(from_fn_with_state(Right::Read, require));
     let control = OpenApiRouter::default()
         .routes(routes!(control::reset))
         .routes(routes!(database::change_letters))
+        .routes(routes!(supervised::change))
         .routes(routes!(notifications::forget))
         .route_layer(from_fn_with_state(Right::Control, require));
     let configure = OpenApiRouter::default()
-        .routes(routes!(settings::change))
+        .routes(routes!(settings::change::change))
+        .routes(routes!(settings::change::change_all))
+        .routes(routes!(settings::trial::test))
+        .merge(access::configure())
         .route_layer(from_fn_with_state(Right::Configure, require));
     openapi::group(open, None)
         .merge(openapi::group(read, Some(Right::Read)))
