@@ -41,7 +41,7 @@ use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::settings::Loaded;
 use crate::web::Daemon;
 use crate::web::access::Access;
-use crate::web::server::{self, Port};
+use crate::web::server::{self, Page};
 
 /// RAM-backed folders in which the open block survives a crash of the program, best first.
 const CRASH_LOG_DIRS: [&str; 2] = ["/dev/shm", "/run/shm"];
@@ -223,6 +223,7 @@ impl Start {
         let delivery = Delivery::of(&self.loaded, surroundings);
         let (shown, shown_receiver) = watch::channel(Arc::new(Shown::of(&delivery, None)));
         let journal = surroundings.journal.clone();
+        let (page, page_receiver) = watch::channel(Page::default());
         let is_simulated = self.simulation.is_some();
         // A simulated sensor without `--simulate` opens nothing.
         let sensor = self.loaded.settings.get("sensor.type");
@@ -234,6 +235,7 @@ impl Start {
             journal: journal.clone(),
             shown: shown_receiver,
             settings,
+            page: page_receiver,
             started: self.clocks.read().now,
             simulated: is_simulated,
             clocks: self.clocks.clone(),
@@ -249,21 +251,15 @@ impl Start {
             phase: phase_receiver,
             listener,
         };
-        self.web(daemon, phase.subscribe())?;
+        self.web(daemon, page, phase.subscribe())?;
         spawn("net", Fate::Restart, self.notices.clone(), move || net.run())?;
         Ok((phase, changes_sender))
     }
 
     /// The port, which may fail without any harm to the box.
-    fn web(&self, daemon: Daemon, mut phase: watch::Receiver<Phase>) -> Result<()> {
-        match Port::of(&self.loaded.settings, daemon.access.is_open()) {
-            Ok(None) => {}
-            Ok(Some(port)) => {
-                let run = move || server::run(&port, &daemon, &mut phase);
-                spawn("web", Fate::Restart, self.notices.clone(), run)?;
-            }
-            Err(problem) => error!("there is no page: {problem}"),
-        }
+    fn web(&self, daemon: Daemon, page: watch::Sender<Page>, mut phase: watch::Receiver<Phase>) -> Result<()> {
+        let run = move || server::run(&daemon, &page, &mut phase);
+        spawn("web", Fate::Restart, self.notices.clone(), run)?;
         Ok(())
     }
 }

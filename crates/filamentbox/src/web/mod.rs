@@ -3,6 +3,7 @@
 //! Neither can delay control.
 
 pub mod access;
+mod assets;
 mod books;
 mod chart;
 mod columns;
@@ -45,6 +46,8 @@ pub struct Daemon {
     pub shown: watch::Receiver<Arc<Shown>>,
     /// The settings: to be shown, and to be changed.
     pub settings: Settings,
+    /// Where the page is.
+    pub page: watch::Receiver<server::Page>,
     /// The clocks.
     pub clocks: Arc<Clocks>,
     /// When the daemon started.
