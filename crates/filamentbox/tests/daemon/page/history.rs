@@ -48,15 +48,18 @@ fn column(answer: &Value, path: &str) -> Vec<Option<f64>> {
     values.iter().map(Value::as_f64).collect()
 }
 
+fn query_of(from: f64, to: f64, points: usize) -> String {
+    format!("from={from}&to={to}&points={points}&fields=temperature_c,pressure,heater_on")
+}
+
 /// Asserts that the points say of every sample of the range what the export says. `from` and `to` are full hours.
 #[track_caller]
-fn check(daemon: &Daemon, oracle: &[Sample], from: f64, to: f64, points: usize) {
-    let query = format!("from={from}&to={to}&points={points}&fields=temperature_c,pressure,heater_on");
-    let answer = chart(daemon, &query);
+fn check(answer: &Value, oracle: &[Sample], from: f64, to: f64, points: usize) {
+    let query = query_of(from, to, points);
     let resolution = answer["resolution"].as_f64().expect("a number");
-    let starts = column(&answer, "/timestamps");
-    let [mean, min, max] = ["mean", "min", "max"].map(|part| column(&answer, &format!("/fields/temperature_c/{part}")));
-    let (pressure, heater) = (column(&answer, "/fields/pressure/mean"), column(&answer, "/fields/heater_on/mean"));
+    let starts = column(answer, "/timestamps");
+    let [mean, min, max] = ["mean", "min", "max"].map(|part| column(answer, &format!("/fields/temperature_c/{part}")));
+    let (pressure, heater) = (column(answer, "/fields/pressure/mean"), column(answer, "/fields/heater_on/mean"));
     let mut rest = oracle.iter().filter(|sample| (from..to).contains(&sample.at)).peekable();
     let (mut filled, mut gaps) = (0, 0);
     for (i, start) in starts.iter().map(|start| start.expect("a time")).enumerate() {
@@ -91,8 +94,6 @@ fn check(daemon: &Daemon, oracle: &[Sample], from: f64, to: f64, points: usize) 
 fn check_any(daemon: &Daemon, cases: usize) {
     let oracle = exported(daemon);
     let (first, last) = (oracle[0].at, oracle[oracle.len() - 1].at);
-    // Up to the last export's sample; what came since then is beyond it.
-    check(daemon, &oracle, (first / 3600.0).floor() * 3600.0, last, 500);
     let hours = ((last - first) / 3600.0) as u64;
     let length = proptest::prop_oneof![1..5u64, 1..100u64, 1..3000u64, 1..=hours];
     let strategy = (0..hours, length, proptest::prop_oneof![1..20usize, 1..=2000usize]);
@@ -100,17 +101,40 @@ fn check_any(daemon: &Daemon, cases: usize) {
     for _ in 0..cases {
         let (ago, length, points) = strategy.new_tree(&mut runner).expect("a range").current();
         let to = ((last / 3600.0).floor() - ago as f64) * 3600.0;
-        check(daemon, &oracle, to - length as f64 * 3600.0, to, points);
+        let from = to - length as f64 * 3600.0;
+        check(&chart(daemon, &query_of(from, to, points)), &oracle, from, to, points);
+    }
+}
+
+/// The right edge, to which the samples of this minute belong, at every resolution.
+#[track_caller]
+fn check_right_edge(daemon: &Daemon) {
+    let ranges = [(1, 2000), (1, 7), (24, 500), (24 * 80, 2000), (24 * 365, 500), (24 * 365, 1)];
+    let count = || daemon.status().expect("it answers")["journal"]["samples"].as_u64();
+    let (mut oracle, mut answers, mut to) = (Vec::new(), Vec::new(), 0.0);
+    wait_until("a time without a sample", || {
+        let before = count();
+        oracle = exported(daemon);
+        to = (oracle[oracle.len() - 1].at / 3600.0).floor() * 3600.0 + 3600.0;
+        let answer = |(hours, points)| chart(daemon, &query_of(to - f64::from(hours) * 3600.0, to, points));
+        answers = ranges.map(answer).to_vec();
+        count() == before
+    });
+    for ((hours, points), answer) in ranges.into_iter().zip(answers) {
+        check(&answer, &oracle, to - f64::from(hours) * 3600.0, to, points);
+        assert!(answer["read"]["samples"].as_u64() > Some(0), "some are in no rollup: {}", answer["read"]);
     }
 }
 
 #[test]
 fn every_chart_says_what_the_export_says_also_after_a_kill() {
-    let mut daemon = with_a_year("0.25");
+    let mut daemon = with_a_year("10");
     check_any(&daemon, 60);
+    check_right_edge(&daemon);
     daemon.kill();
     daemon.start();
-    check_any(&daemon, 20);
+    check_right_edge(&daemon);
+    check_any(&daemon, 10);
 }
 
 #[test]

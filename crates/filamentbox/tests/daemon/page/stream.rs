@@ -2,10 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use rustix::net::{AddressFamily, SocketType, sockopt};
 use serde_json::Value;
 
 use crate::support::{Daemon, PATIENCE, wait_until};
@@ -158,24 +156,16 @@ fn who_comes_late_sees_the_state_at_once_with_its_age_of_now() {
     assert_ne!(seen(&first), seen(&early.next().expect("a change").1));
 }
 
-/// With a window of a few events, so that little lies in buffers on the way.
-fn connect_narrow(address: SocketAddr) -> TcpStream {
-    let socket: OwnedFd = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    sockopt::set_socket_recv_buffer_size(&socket, 4096).expect("a small buffer");
-    rustix::net::connect(&socket, &address).expect("the daemon's port");
-    socket.into()
-}
-
 #[test]
 fn a_slow_reader_gets_the_latest_and_not_a_queue() {
-    const MANY: usize = 500;
+    const MANY: usize = 300;
     let mut daemon = with_page();
     // As many events as there may be: a reading is a change, and there are thousands a second.
     daemon.argument("--time-scale").argument("1000").start();
-    let address = address(&daemon);
-    let mut slow = Listener::on(connect_narrow(address)).expect("a stream");
+    // On the socket, where little lies in buffers on the way.
+    let mut slow = Listener::on_socket(&daemon);
     slow.next().expect("the state at once");
-    let mut quick = Listener::on_port(address).expect("a stream");
+    let mut quick = Listener::on_socket(&daemon);
     let latest = (0..MANY).map(|_| quick.next().expect("readings come").0).last().expect("some");
     // On it comes.
     let mut read = 1;
