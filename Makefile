@@ -47,6 +47,7 @@ check: ## Formatting, lints, dependencies and generated documentation
 
 docs: ## Writes the generated documentation anew
 	cargo run --locked --quiet --bin filamentbox -- config describe --markdown > docs/CONFIGURATION.md
+	cargo run --locked --quiet --bin filamentbox -- openapi > docs/openapi.json
 
 clean: ## Removes what was built and the demo's data
 	cargo clean

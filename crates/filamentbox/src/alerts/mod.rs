@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use self::command::{Program, Running};
 use self::webhook::Webhook;
+use crate::runtime::supervisor::progress;
 
 /// A hook that takes longer is ended.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -194,6 +195,7 @@ impl Hooks {
             warn!("{COMMAND}: {program} is not there, or is no program that may be run");
         }
         while let Ok(alert) = self.alerts.recv() {
+            progress();
             let (event, fields) = (alert.event.name(), alert.fields(&self.host));
             let program = self.program.as_ref().map(|program| (COMMAND, program.run(&fields, LIMIT, &self.running)));
             tell(event, program);

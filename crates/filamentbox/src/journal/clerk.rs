@@ -7,10 +7,10 @@ use filamentbox_core::sample::Point;
 use filamentbox_core::time::{Clock, Monotonic, UnixTime};
 
 use super::ledger::{Cursor, Settled, length, overlap};
-use super::requests::{Chunk, Request, Selection};
+use super::requests::{Request, Selection};
 use super::store::{Block, NewLetter, Position};
 use super::worker::Worker;
-use super::{Account, Batch, Queue, State, Statistics, Verdict};
+use super::{Account, Batch, Chunk, Queue, Reach, Rolled, State, Statistics, Verdict};
 
 /// Points in one chunk of an export.
 const CHUNK_POINTS: usize = 1_000;
@@ -65,8 +65,20 @@ impl Worker {
             Request::Events { limit, reply } => answer(reply, Some(self.events(limit, &clock))),
             Request::Chunk { from, selection, reply } => answer(reply, self.chunk(from, &selection, &clock)),
             Request::Rollups { resolution, range, box_name, reply } => {
-                let rollups = self.disk.with(clock.now, |store| store.rollups(resolution, &range, &box_name));
-                answer(reply, rollups);
+                let rolled = self.disk.with(clock.now, |store| {
+                    Ok(Rolled { rollups: store.rollups(resolution, &range, &box_name)?, end: store.rolled_end()? })
+                });
+                answer(reply, rolled);
+            }
+            Request::Reach { box_name, reply } => {
+                let reach = self.disk.with(clock.now, |store| {
+                    Ok(Reach {
+                        rolled_end: store.rolled_end()?,
+                        samples_since: store.raw_since()?,
+                        minutes_since: store.minutes_since(&box_name)?,
+                    })
+                });
+                answer(reply, reach);
             }
             Request::Configure { settings, reply } => {
                 self.configure(&settings, &clock);
@@ -306,14 +318,14 @@ impl Worker {
     fn chunk(&mut self, from: u64, selection: &Selection, clock: &Clock) -> Option<Chunk> {
         let mut points: Vec<Point> = Vec::new();
         let mut seq = from;
-        for _ in 0..CHUNK_BLOCKS {
+        for blocks in 0..CHUNK_BLOCKS as u64 {
             if points.len() >= CHUNK_POINTS {
-                return Some(Chunk { points, next: Some(seq) });
+                return Some(Chunk { points, next: Some(seq), blocks });
             }
             let range = &selection.range;
             let block = self.disk.with(clock.now, |store| store.block_in_time(seq, range.start, range.end))?;
             match block.filter(|block| block.at.first < self.tail.first()) {
-                None => return Some(self.chunk_of_tail(seq, points, selection)),
+                None => return Some(Chunk { blocks, ..self.chunk_of_tail(seq, points, selection) }),
                 Some(Block { at, points: Ok(found) }) => {
                     let skip = usize::try_from(seq.saturating_sub(at.first)).ok()?;
                     points.extend(found.into_iter().skip(skip).filter(|point| selection.contains(point)));
@@ -324,7 +336,7 @@ impl Worker {
                 }
             }
         }
-        Some(Chunk { points, next: Some(seq) })
+        Some(Chunk { points, next: Some(seq), blocks: CHUNK_BLOCKS as u64 })
     }
 
     fn chunk_of_tail(&self, seq: u64, mut points: Vec<Point>, selection: &Selection) -> Chunk {
@@ -333,7 +345,7 @@ impl Worker {
         let open = self.tail.points_from(first).take(room);
         points.extend(open.filter(|point| selection.contains(point)));
         let seq = first + room as u64;
-        Chunk { points, next: (seq < self.tail.stamped_end()).then_some(seq) }
+        Chunk { points, next: (seq < self.tail.stamped_end()).then_some(seq), blocks: 0 }
     }
 }
 

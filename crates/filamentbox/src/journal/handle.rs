@@ -11,7 +11,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::intake::Gate;
 use super::requests::{Reply, Request, Selection};
-use super::{Account, Batch, Chosen, Gone, Letter, Queue, Resolution, Rollup, Settings, Statistics, Verdict};
+use super::{
+    Account, Batch, Chosen, Chunk, Gone, Letter, Queue, Reach, Resolution, Rolled, Settings, Statistics, Verdict,
+};
 
 /// Chunks of an export that wait for a slow reader.
 const CHUNKS_AHEAD: usize = 1;
@@ -158,7 +160,7 @@ impl Handle {
         box_name: Option<BoxName>,
     ) -> Result<mpsc::Receiver<Result<Vec<Point>, Gone>>, Gone> {
         let selection = Selection { range, box_name };
-        let mut chunk = self.chunk(0, &selection).await?;
+        let mut chunk = self.chunk(0, selection.clone()).await?;
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
         let handle = self.clone();
         tokio::spawn(async move {
@@ -168,7 +170,7 @@ impl Handle {
                     return;
                 }
                 let Some(next) = chunk.next else { return };
-                chunk = match handle.chunk(next, &selection).await {
+                chunk = match handle.chunk(next, selection.clone()).await {
                     Ok(chunk) => chunk,
                     Err(gone) => {
                         // The reader must not take a part for the whole.
@@ -181,12 +183,20 @@ impl Handle {
         Ok(receiver)
     }
 
-    async fn chunk(&self, from: u64, selection: &Selection) -> Result<super::requests::Chunk, Gone> {
-        let selection = selection.clone();
+    /// Some points of a time range, from this number of the sequence on.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn points(&self, from: u64, range: Range<UnixTime>, box_name: BoxName) -> Result<Chunk, Gone> {
+        self.chunk(from, Selection { range, box_name: Some(box_name) }).await
+    }
+
+    async fn chunk(&self, from: u64, selection: Selection) -> Result<Chunk, Gone> {
         self.ask(|reply| Request::Chunk { from, selection, reply }).await
     }
 
-    /// The rollups of a box that begin in `range`, oldest first, 5000 at most. The last hour or so is not rolled up yet.
+    /// The rollups of a box that begin in `range`, oldest first, [`ROLLUPS_MAX`](super::ROLLUPS_MAX) at most. The last hour or so is not
+    /// rolled up yet.
     ///
     /// # Errors
     /// [`Gone`].
@@ -195,8 +205,16 @@ impl Handle {
         resolution: Resolution,
         range: Range<UnixTime>,
         box_name: BoxName,
-    ) -> Result<Vec<Rollup>, Gone> {
+    ) -> Result<Rolled, Gone> {
         self.ask(|reply| Request::Rollups { resolution, range, box_name, reply }).await
+    }
+
+    /// How far back the history of a box goes.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn reach(&self, box_name: BoxName) -> Result<Reach, Gone> {
+        self.ask(|reply| Request::Reach { box_name, reply }).await
     }
 
     /// Goes by other settings from now on; the sinks' tasks that go have ended. A sink that comes has its place once this returns (while

@@ -52,19 +52,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use filamentbox_core::config::Durability;
-use filamentbox_core::sample::{BoxName, Point};
+use filamentbox_core::sample::Point;
 use filamentbox_core::time::{Monotonic, UnixTime};
 
 use crate::alerts::Alerts;
 use crate::runtime::clock::Clocks;
 
 pub use adoption::{Adoption, Stuck};
+pub use codec::{Bucket, Extent};
 pub use configure::Settings;
 pub use file::{FileReport, newest, read_file};
 pub use handle::Handle;
 pub use intake::Intake;
 pub use recovery::{Recovery, open};
-pub use store::{Chosen, Letter, are_adopted};
+pub use store::{Chosen, Letter, ROLLUPS_MAX, are_adopted};
 pub use waiting::{Journal, Waiting};
 pub use worker::Worker;
 
@@ -270,34 +271,33 @@ pub enum Resolution {
     Hour,
 }
 
-/// Lowest, mean and highest value.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Spread {
-    /// Lowest.
-    pub min: f64,
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Highest.
-    pub max: f64,
+/// Rollups, and what they do not hold yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rolled {
+    /// The beginning of each with its samples, oldest first.
+    pub rollups: Vec<(UnixTime, Bucket)>,
+    /// The samples from this number on are in no rollup yet, all others are.
+    pub end: u64,
 }
 
-/// All samples of a minute or an hour.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Rollup {
-    /// The box.
-    pub box_name: BoxName,
-    /// The beginning of the minute or hour.
-    pub start: UnixTime,
-    /// Samples.
-    pub count: u64,
-    /// Temperature in °C.
-    pub temperature_c: Spread,
-    /// Relative humidity in %.
-    pub humidity_pct: Spread,
-    /// Pressure in hPa, where the sensor has it.
-    pub pressure_hpa: Option<Spread>,
-    /// The share of the samples with the heater's line active.
-    pub heater_on: f64,
-    /// The same for the fan.
-    pub fan_on: f64,
+/// How far back the history of a box goes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Reach {
+    /// The samples from this number on are in no rollup yet, all others are.
+    pub rolled_end: u64,
+    /// Single samples, of whichever box; `None` when there is none on disk.
+    pub samples_since: Option<UnixTime>,
+    /// Minutes; `None` when there is none.
+    pub minutes_since: Option<UnixTime>,
+}
+
+/// Some samples of a time range, in the order of the sequence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chunk {
+    /// Them.
+    pub points: Vec<Point>,
+    /// The number to go on with; `None` when that was all.
+    pub next: Option<u64>,
+    /// Blocks that were read for it.
+    pub blocks: u64,
 }

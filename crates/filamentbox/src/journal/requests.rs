@@ -8,7 +8,7 @@ use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::UnixTime;
 use tokio::sync::oneshot;
 
-use super::{Account, Batch, Chosen, Letter, Queue, Resolution, Rollup, Settings, Statistics, Verdict};
+use super::{Account, Batch, Chosen, Chunk, Letter, Queue, Reach, Resolution, Rolled, Settings, Statistics, Verdict};
 
 /// The way back. Dropped without an answer, it says [`super::Gone`].
 pub(super) type Reply<T> = oneshot::Sender<T>;
@@ -82,7 +82,11 @@ pub(super) enum Request {
         resolution: Resolution,
         range: Range<UnixTime>,
         box_name: BoxName,
-        reply: Reply<Vec<Rollup>>,
+        reply: Reply<Rolled>,
+    },
+    Reach {
+        box_name: BoxName,
+        reply: Reply<Reach>,
     },
     Configure {
         settings: Box<Settings>,
@@ -104,11 +108,4 @@ impl Selection {
     pub(super) fn contains(&self, point: &Point) -> bool {
         self.range.contains(&point.at) && self.box_name.as_ref().is_none_or(|name| *name == point.box_name)
     }
-}
-
-/// Some points of an export, and the number to go on with; `None` when that was all.
-#[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) points: Vec<Point>,
-    pub(super) next: Option<u64>,
 }

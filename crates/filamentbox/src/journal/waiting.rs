@@ -8,7 +8,7 @@
 //! Not here: a disk that fails later, which is `disk`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -18,10 +18,11 @@ use filamentbox_core::time::{Clock, Monotonic};
 
 use super::intake::{Intake, Item, Way};
 use super::recovery::{Held, Recovery, assemble};
-use super::requests::{Chunk, Request, Selection};
+use super::requests::{Request, Selection};
 use super::worker::{EVENTS_PENDING_MAX, Worker};
-use super::{Account, Handle, OpenError, Options, State, Statistics, open};
+use super::{Account, Chunk, Handle, OpenError, Options, Reach, Rolled, State, Statistics, open};
 use crate::alerts::{Alert, AlertEvent};
+use crate::runtime::supervisor::progress;
 
 /// Delay after the first failure; it doubles.
 const BACK_OFF_BASE: Duration = Duration::from_secs(1);
@@ -57,15 +58,15 @@ impl Journal {
     }
 
     /// The body of the journal's thread, as [`Worker::run`].
-    pub fn run(&mut self, progress: &AtomicU64) {
+    pub fn run(&mut self) {
         if let Self::Waiting(waiting) = self {
-            match waiting.run(progress) {
+            match waiting.run() {
                 Some(worker) => *self = Self::Working(Box::new(worker)),
                 None => return,
             }
         }
         if let Self::Working(worker) = self {
-            worker.run(progress);
+            worker.run();
         }
     }
 }
@@ -109,9 +110,9 @@ impl Waiting {
     }
 
     /// Waits until the file can be opened, and returns the worker that goes on; `None` after a stop.
-    pub(super) fn run(&mut self, progress: &AtomicU64) -> Option<Worker> {
+    pub(super) fn run(&mut self) -> Option<Worker> {
         while self.way.requests.is_some() {
-            progress.fetch_add(1, Ordering::Relaxed);
+            progress();
             let now = self.take_in().now;
             if self.retry_at <= now
                 && let Some(worker) = self.try_to_join(now)
@@ -220,7 +221,8 @@ impl Waiting {
             Request::Statistics { reply } => drop(reply.send(self.statistics(&clock))),
             Request::Events { limit, reply } => drop(reply.send(self.newest_events(limit))),
             Request::Chunk { selection, reply, .. } => drop(reply.send(self.chunk(&selection, &clock))),
-            Request::Rollups { reply, .. } => drop(reply.send(Vec::new())),
+            Request::Rollups { reply, .. } => drop(reply.send(Rolled { rollups: Vec::new(), end: 0 })),
+            Request::Reach { reply, .. } => drop(reply.send(Reach::default())),
             // Whoever asks for dead letters learns that the journal does not answer.
             Request::Letters { .. } | Request::SendAgain { .. } | Request::Drop { .. } | Request::SentAgain { .. } => {}
             Request::Configure { settings, reply } => {
@@ -292,7 +294,7 @@ impl Waiting {
 
     fn chunk(&self, selection: &Selection, clock: &Clock) -> Chunk {
         let points = self.points(clock).filter(|point| selection.contains(point)).collect();
-        Chunk { points, next: None }
+        Chunk { points, next: None, blocks: 0 }
     }
 
     fn record(&mut self, severity: Severity, text: String) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use super::store::{Commit, NewLetter, PendingEvent, Position, Sealed, Unstamped}
 use super::tail::Tail;
 use crate::alerts::{Alert, Alerts};
 use crate::runtime::clock::Clocks;
+use crate::runtime::supervisor::progress;
 
 /// Events in memory at most, while the disk fails; then the oldest go.
 pub(super) const EVENTS_PENDING_MAX: usize = 1_000;
@@ -96,15 +97,15 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// The body of the journal's thread; returns after [`super::Handle::stop`]. Adds to `progress` at least once a minute or two.
+    /// The body of the journal's thread; returns after [`super::Handle::stop`]. Makes progress at least once a minute or two.
     /// After a panic it can be called again and goes on.
-    pub fn run(&mut self, progress: &AtomicU64) {
+    pub fn run(&mut self) {
         if std::mem::replace(&mut self.running, true) {
             self.disk.forget_connection();
             self.record(Severity::Error, "the journal's thread failed and was started again".to_owned());
         }
         while self.requests.is_some() {
-            progress.fetch_add(1, Ordering::Relaxed);
+            progress();
             let wait = self.turn();
             match self.requests.as_ref().map(|requests| requests.recv_timeout(wait)) {
                 Some(Ok(request)) => self.serve(request),

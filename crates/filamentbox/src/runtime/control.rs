@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 
 use super::clock::{Clocks, boottime};
 use super::guard::{GuardLink, GuardLost, Plan, RENEWAL, Slot, Unavailable};
+use super::supervisor;
 use super::trace::Trace;
 use crate::journal::Intake;
 
@@ -106,6 +107,7 @@ impl Control {
         // What the guard has latched in an earlier life is known before anything is wanted.
         self.renew();
         loop {
+            supervisor::progress();
             let input = match self.next_deadline() {
                 None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(wait) => self.inbox.recv_timeout(wait),

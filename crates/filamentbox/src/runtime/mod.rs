@@ -13,7 +13,7 @@ pub mod reloading;
 mod sensing;
 pub mod sink_view;
 mod start;
-mod supervisor;
+pub mod supervisor;
 mod tasks;
 mod trace;
 

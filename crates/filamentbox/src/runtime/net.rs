@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::delivering::Phase;
 use super::sink_view::SinkView;
+use super::supervisor::progress;
 use super::tasks::{Delivery, Task};
 use crate::exposition::Names;
 use crate::journal::Handle;
@@ -91,7 +92,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 impl Net {
     /// Serves and delivers until the phase changes; then sends what waits, and closes the journal.
     pub fn run(&mut self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_unpark(progress).build();
         match runtime {
             Ok(runtime) => runtime.block_on(self.serve_and_deliver()),
             Err(problem) => error!("the network side cannot start: {problem}"),

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::clock::Clocks;
 use super::control::ControlInput;
+use super::supervisor::progress;
 use super::trace::Trace;
 use crate::settings::Loaded;
 
@@ -101,6 +102,7 @@ impl Sensing {
         let mut pace = Pace::new(self.settings.interval);
         loop {
             let result = self.read();
+            progress();
             let pause = pace.after(self.sensor.as_ref().map(|sensor| sensor.min_interval()));
             let is_missing = result.is_err();
             let finished_at = self.hand_over(result);

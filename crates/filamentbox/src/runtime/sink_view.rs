@@ -1,13 +1,14 @@
 //! What a backend's task says of itself, for those who show it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use filamentbox_core::time::UnixTime;
+use tokio::sync::watch;
 
 use crate::alerts::{Alert, AlertEvent};
 
 /// A backend's state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SinkStatus {
     /// Whether the last try succeeded; `None` before the first.
     pub connected: Option<bool>,
@@ -32,7 +33,7 @@ pub struct SinkStatus {
 pub struct SinkView {
     /// Its type string.
     pub name: &'static str,
-    status: Arc<Mutex<SinkStatus>>,
+    status: Arc<watch::Sender<SinkStatus>>,
 }
 
 impl SinkView {
@@ -43,7 +44,7 @@ impl SinkView {
 
     /// The status now.
     pub fn status(&self) -> SinkStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.status.borrow().clone()
     }
 
     /// An alert about the episode of failures that the status shows; call it before the status forgets it.
@@ -62,6 +63,15 @@ impl SinkView {
 
     /// Changes the status.
     pub fn change(&self, change: impl FnOnce(&mut SinkStatus)) {
-        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+        self.status.send_if_modified(|status| {
+            let before = status.clone();
+            change(status);
+            *status != before
+        });
+    }
+
+    /// Tells of every change; never closed while this view is there.
+    pub fn changes(&self) -> watch::Receiver<SinkStatus> {
+        self.status.subscribe()
     }
 }

@@ -4,13 +4,13 @@
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use filamentbox_core::chamber::{Chamber, Wanted};
-use filamentbox_core::config::Config;
+use filamentbox_core::config::{Config, Source};
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::{SimulatedBox, SimulatedFault};
@@ -151,8 +151,7 @@ impl Start {
         let started = Event { at, box_name: None, kind: EventKind::Daemon, severity: Severity::Info, text };
         super::control::write_log(&started);
         handle.event(started);
-        let progress = AtomicU64::new(0);
-        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run(&progress))?;
+        spawn("journal", Fate::Restart, self.notices.clone(), move || journal.run())?;
         Ok((intake, handle))
     }
 
@@ -230,8 +229,11 @@ impl Start {
         let journal = surroundings.journal.clone();
         let (page, page_receiver) = watch::channel(Page::default());
         let is_simulated = self.simulation.is_some();
+        // A simulated sensor without `--simulate` opens nothing.
+        let sensor = self.loaded.settings.get("sensor.type");
+        let is_open = sensor.is_some_and(|setting| setting.source == Source::Simulate);
         let daemon = Daemon {
-            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_simulated),
+            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_open),
             snapshots,
             control: control.clone(),
             journal: journal.clone(),
@@ -241,6 +243,7 @@ impl Start {
             started: self.clocks.read().now,
             simulated: is_simulated,
             clocks: self.clocks.clone(),
+            phase: phase_receiver.clone(),
         };
         let mut net = Net {
             delivery,

@@ -3,10 +3,17 @@
 //! Neither can delay control.
 
 pub mod access;
+mod books;
+mod chart;
+mod columns;
 mod dto;
+mod extract;
 pub mod history;
+mod live;
 mod metrics;
+pub mod openapi;
 mod routes;
+mod series;
 pub mod server;
 mod settings;
 
@@ -19,6 +26,7 @@ use tokio::sync::watch;
 use crate::journal::Handle;
 use crate::runtime::clock::Clocks;
 use crate::runtime::control::{ControlInput, Snapshots};
+use crate::runtime::delivering::Phase;
 use crate::runtime::net::Shown;
 use crate::runtime::reloading::Settings;
 
@@ -43,6 +51,8 @@ pub struct Daemon {
     pub clocks: Arc<Clocks>,
     /// When the daemon started.
     pub started: Monotonic,
+    /// The way the daemon goes.
+    pub phase: watch::Receiver<Phase>,
     /// Whether the box is simulated.
     pub simulated: bool,
     /// Who may do what at the port.

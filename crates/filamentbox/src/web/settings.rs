@@ -1,17 +1,20 @@
 //! Settings over HTTP: each as the original shows it. A secret is never returned, only whether it is set.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use filamentbox_core::config::{KeySpec, Kind, Value as Parsed};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::Daemon;
+use super::extract::{Named, Sent, present};
 use super::routes::{Refusal, bad_request};
+use super::{Daemon, dto};
 use crate::runtime::reloading::{NotChanged, Settings, View};
 use crate::settings::Change;
 
@@ -21,69 +24,97 @@ const ANSWER_MAX: Duration = Duration::from_secs(8);
 const MASK: &str = "********";
 
 /// The part of the daemon's status that is about settings.
-pub(super) fn status(settings: &Settings) -> Value {
+pub(super) fn status(settings: &Settings) -> dto::SettingsStatus {
     let view = settings.view();
-    json!({ "problems": view.problems, "restart_needed": view.restart_needed })
+    dto::SettingsStatus { problems: view.problems.clone(), restart_needed: view.restart_needed.clone() }
 }
 
-/// `GET /api/config/KEY`
-pub(super) async fn show(State(daemon): State<Daemon>, Path(key): Path<String>) -> Result<Json<Value>, Refusal> {
+/// One key: its value, and what it may be.
+#[utoipa::path(get, path = "/api/config/{key}", tag = "Settings", operation_id = "setting",
+    params(("key" = String, Path, description = "The dotted key", example = "safety.max_temp_c")),
+    responses(
+        (status = 200, description = "The key", body = dto::ShownSetting),
+        (status = 404, description = "There is no such key", body = dto::Refused)))]
+pub(super) async fn show(State(daemon): State<Daemon>, Named(key): Named) -> Result<Json<dto::ShownSetting>, Refusal> {
     let spec = daemon.settings.registry.find(&key).ok_or_else(|| unknown(&daemon.settings, &key))?;
-    let view = daemon.settings.view();
-    let mut described = describe(spec, &view, &key);
-    described.insert("key".to_owned(), json!(key));
-    Ok(Json(Value::Object(described)))
+    let described = describe(spec, &daemon.settings.view(), &key);
+    Ok(Json(dto::ShownSetting { key, described }))
 }
 
-/// `GET /api/config/section/SECTION`: every key that begins so.
-pub(super) async fn section(State(daemon): State<Daemon>, Path(section): Path<String>) -> Result<Json<Value>, Refusal> {
+/// Every key that begins with the section's name, by key.
+#[utoipa::path(get, path = "/api/config/section/{section}", tag = "Settings", operation_id = "section",
+    params(("section" = String, Path, description = "The beginning of keys, without the last dot", example = "safety")),
+    responses(
+        (status = 200, description = "The keys", body = BTreeMap<String, dto::DescribedSetting>),
+        (status = 404, description = "There is no such section", body = dto::Refused)))]
+pub(super) async fn section(
+    State(daemon): State<Daemon>,
+    Named(section): Named,
+) -> Result<Json<BTreeMap<String, dto::DescribedSetting>>, Refusal> {
     let view = daemon.settings.view();
     let registry = &daemon.settings.registry;
     let is_in = |key: &str| key.strip_prefix(section.as_str()).is_some_and(|rest| rest.starts_with('.'));
     let keys = view.set.settings.iter().map(|(key, _)| key).filter(|key| is_in(key));
-    let described = keys.filter_map(|key| {
-        let spec = registry.find(key)?;
-        let mut described = describe(spec, &view, key);
-        described.insert("default".to_owned(), default(spec));
-        Some((key.to_owned(), Value::Object(described)))
-    });
-    let described: Map<String, Value> = described.collect();
+    let described: BTreeMap<String, dto::DescribedSetting> =
+        keys.filter_map(|key| Some((key.to_owned(), describe(registry.find(key)?, &view, key)))).collect();
     if described.is_empty() && !registry.specs().iter().any(|spec| is_in(spec.key)) {
         return Err(Refusal(StatusCode::NOT_FOUND, format!("there is no section {section:?}")));
     }
-    Ok(Json(Value::Object(described)))
+    Ok(Json(described))
 }
 
-/// `PUT /api/config/KEY` with `{"value": ..}`; `null` unsets.
-pub(super) async fn change(State(daemon): State<Daemon>, Path(key): Path<String>, body: Bytes) -> Response {
-    match try_change(&daemon, &key, &body).await {
+/// A new value.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewValue {
+    /// A text, number, true, false, a list of texts, or null: not set here any more.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(schema_with = dto::new_value, required)]
+    value: Option<Value>,
+}
+
+/// Sets a key, and makes the daemon go by it.
+#[utoipa::path(put, path = "/api/config/{key}", tag = "Settings", operation_id = "set",
+    params(("key" = String, Path, description = "The dotted key", example = "safety.max_temp_c")),
+    request_body = NewValue,
+    responses(
+        (status = 200, description = "What is set now", body = dto::SettingChanged),
+        (status = 400, description = "The value is not allowed, by itself or together with others", body = dto::NotSet),
+        (status = 404, description = "There is no such key", body = dto::NotSet),
+        (status = 503, description = "It cannot be kept now", body = dto::NotSet)))]
+pub(super) async fn change(State(daemon): State<Daemon>, key: Result<Named, Refusal>, body: Sent) -> Response {
+    match try_change(&daemon, key, &body).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(Refusal(status, problem)) => (status, Json(json!({ "error": problem, "valid": false }))).into_response(),
+        Err(Refusal(status, error)) => (status, Json(dto::NotSet { error, valid: false })).into_response(),
     }
 }
 
-async fn try_change(daemon: &Daemon, key: &str, body: &[u8]) -> Result<Value, Refusal> {
+async fn try_change(daemon: &Daemon, key: Result<Named, Refusal>, body: &Sent) -> Result<dto::SettingChanged, Refusal> {
     let settings = &daemon.settings;
-    let spec = settings.registry.find(key).ok_or_else(|| unknown(settings, key))?;
-    let text = text(body)?;
-    let change = Change { key: key.to_owned(), text };
-    let changed = tokio::time::timeout(ANSWER_MAX, settings.change(vec![change], "api")).await;
+    let Named(key) = key?;
+    let spec = settings.registry.find(&key).ok_or_else(|| unknown(settings, &key))?;
+    let NewValue { value } = body.object(ALLOWED)?;
+    let value = value.ok_or_else(|| bad_request(format!("'value' is missing; allowed: {ALLOWED}")))?;
+    apply(settings, vec![Change { key: key.clone(), text: text(&value)? }]).await?;
+    let described = describe(spec, &settings.view(), &key);
+    Ok(dto::SettingChanged {
+        success: true,
+        valid: true,
+        value: described.value,
+        source: described.source,
+        restart_needed: described.restart_needed,
+    })
+}
+
+async fn apply(settings: &Settings, changes: Vec<Change>) -> Result<(), Refusal> {
+    let changed = tokio::time::timeout(ANSWER_MAX, settings.change(changes, "api")).await;
     let failed = |problem: &str| Refusal(StatusCode::SERVICE_UNAVAILABLE, problem.to_owned());
     match changed {
-        Ok(Ok(())) => {}
-        Ok(Err(refused @ NotChanged::Refused(_))) => return Err(bad_request(refused.to_string())),
-        Ok(Err(NotChanged::Failed(problem))) => return Err(failed(&problem)),
-        Err(_) => return Err(failed("the settings' thread is busy; look again whether the change was made")),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(refused @ NotChanged::Refused(_))) => Err(bad_request(refused.to_string())),
+        Ok(Err(NotChanged::Failed(problem))) => Err(failed(&problem)),
+        Err(_) => Err(failed("the settings' thread is busy; look again whether the change was made")),
     }
-    let view = settings.view();
-    let described = describe(spec, &view, key);
-    Ok(json!({
-        "success": true,
-        "valid": true,
-        "value": described["value"],
-        "source": described["source"],
-        "restart_needed": described["restart_needed"],
-    }))
 }
 
 fn unknown(settings: &Settings, key: &str) -> Refusal {
@@ -91,26 +122,24 @@ fn unknown(settings: &Settings, key: &str) -> Refusal {
     Refusal(StatusCode::NOT_FOUND, format!("unknown key {key:?}{hint}"))
 }
 
-/// The text of `{"value": ..}`, as the settings have it; `None` for `null`.
-fn text(body: &[u8]) -> Result<Option<String>, Refusal> {
-    let allowed = "allowed: {\"value\": a text, number, true, false, a list of texts, or null to unset}";
-    let body: Value =
-        serde_json::from_slice(body).map_err(|_| bad_request(format!("the body is not JSON; {allowed}")))?;
-    let fields = body.as_object().filter(|fields| fields.len() == 1);
-    let value = fields.and_then(|fields| fields.get("value"));
+/// What a new value may be.
+const ALLOWED: &str = "{\"value\": a text, number, true, false, a list of texts, or null to unset}";
+
+/// The text of a new value, as the settings have it; `None` for `null`.
+fn text(value: &Value) -> Result<Option<String>, Refusal> {
     match value {
-        Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Number(number)) => Ok(Some(number.to_string())),
-        Some(Value::Bool(switch)) => Ok(Some(switch.to_string())),
-        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        Value::Number(number) => Ok(Some(number.to_string())),
+        Value::Bool(switch) => Ok(Some(switch.to_string())),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
             Ok(Some(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")))
         }
-        _ => Err(bad_request(format!("the body is not understood; {allowed}"))),
+        _ => Err(bad_request(format!("the value is not understood; allowed: {ALLOWED}"))),
     }
 }
 
-fn describe(spec: &KeySpec, view: &View, key: &str) -> Map<String, Value> {
+fn describe(spec: &KeySpec, view: &View, key: &str) -> dto::DescribedSetting {
     let setting = view.set.settings.get(key);
     let (kind, choices, min, max) = match spec.kind {
         Kind::Number { min, max } => ("float", None, json!(min), json!(max)),
@@ -119,22 +148,22 @@ fn describe(spec: &KeySpec, view: &View, key: &str) -> Map<String, Value> {
         Kind::Choice(words) | Kind::Choices(words) => ("str", Some(words), Value::Null, Value::Null),
         Kind::Text { .. } | Kind::Url | Kind::Secret => ("str", None, Value::Null, Value::Null),
     };
-    let fields = [
-        ("value", setting.map_or(Value::Null, |setting| parsed(&setting.value))),
-        ("set", json!(setting.is_some_and(|setting| !setting.text.is_empty()))),
-        ("source", json!(setting.map(|setting| setting.source.to_string()))),
-        ("type", json!(kind)),
-        ("unit", json!(spec.unit)),
-        ("description", json!(spec.doc)),
-        ("example", default(spec)),
-        ("required", json!(spec.required)),
-        ("choices", json!(choices)),
-        ("min", min),
-        ("max", max),
-        ("at_start", json!(spec.at_start)),
-        ("restart_needed", json!(view.restart_needed.iter().any(|waits| waits == key))),
-    ];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    dto::DescribedSetting {
+        value: setting.map_or(Value::Null, |setting| parsed(&setting.value)),
+        set: setting.is_some_and(|setting| !setting.text.is_empty()),
+        source: setting.map(|setting| setting.source.to_string()),
+        r#type: kind,
+        unit: spec.unit,
+        description: spec.doc,
+        example: default(spec),
+        default: default(spec),
+        required: spec.required,
+        choices,
+        min,
+        max,
+        at_start: spec.at_start,
+        restart_needed: view.restart_needed.iter().any(|waits| waits == key),
+    }
 }
 
 fn default(spec: &KeySpec) -> Value {
@@ -159,8 +188,9 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: Option<Option<&str>>) {
-        let found = text(body.as_bytes()).ok();
-        assert_eq!(found, expected.map(|text| text.map(str::to_owned)), "{body}");
+        let body = Sent(body.to_owned().into());
+        let found = body.object::<NewValue>(ALLOWED).ok().and_then(|new| text(&new.value?).ok());
+        assert_eq!(found, expected.map(|text| text.map(str::to_owned)));
     }
 
     #[test]
@@ -171,7 +201,15 @@ mod tests {
         check(r#"{"value":true}"#, Some(Some("true")));
         check(r#"{"value":["a","b"]}"#, Some(Some("a,b")));
         check(r#"{"value":null}"#, Some(None));
-        for bad in [r#"{}"#, r#"{"value":{}}"#, r#"{"value":1,"x":2}"#, r#"[1]"#, "x", r#"{"value":[1]}"#] {
+        for bad in [
+            r#"{}"#,
+            r#"{"value":{}}"#,
+            r#"{"value":1,"x":2}"#,
+            r#"{"value":1,"value":2}"#,
+            r#"[1]"#,
+            "x",
+            r#"{"value":[1]}"#,
+        ] {
             check(bad, None);
         }
     }

@@ -20,7 +20,8 @@ use filamentbox_core::sample::{BOX_NAME_MAX, BoxName, Measurement, Point};
 use filamentbox_core::time::UnixTime;
 use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
 
-pub(super) use rollups::{Bucket, Extent, decode_group, encode_group};
+pub use rollups::{Bucket, Extent};
+pub(super) use rollups::{decode_group, encode_group};
 
 use bits::{BitReader, BitWriter, Malformed, RICE_BITS, RICE_MAX, rice_cost, zag_zig, zig_zag};
 

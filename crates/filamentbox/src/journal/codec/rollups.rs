@@ -14,17 +14,26 @@ const COLUMNS: usize = 14;
 
 /// Number, sum and bounds of values.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(in crate::journal) struct Extent {
-    pub(in crate::journal) count: i64,
-    pub(in crate::journal) sum: i64,
-    pub(in crate::journal) low: i64,
-    pub(in crate::journal) high: i64,
+pub struct Extent {
+    /// How many; the rest means nothing when there is none.
+    pub count: i64,
+    /// Their sum.
+    pub sum: i64,
+    /// The lowest.
+    pub low: i64,
+    /// The highest.
+    pub high: i64,
 }
 
 impl Extent {
     fn of(value: i32) -> Self {
         let value = i64::from(value);
         Self { count: 1, sum: value, low: value, high: value }
+    }
+
+    /// The arithmetic mean; `None` of nothing.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum as f64 / self.count as f64)
     }
 
     fn merge(&mut self, other: Self) {
@@ -39,21 +48,24 @@ impl Extent {
     }
 }
 
-/// All points of one minute or hour of one box.
+/// All points of one box in a stretch of time, in exact numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(in crate::journal) struct Bucket {
-    pub(in crate::journal) heater_on: i64,
-    pub(in crate::journal) fan_on: i64,
-    /// In hundredths.
-    pub(in crate::journal) temperature: Extent,
-    pub(in crate::journal) humidity: Extent,
-    /// In pascal.
-    pub(in crate::journal) pressure: Extent,
+pub struct Bucket {
+    /// Points with the heater's line active.
+    pub heater_on: i64,
+    /// The same for the fan.
+    pub fan_on: i64,
+    /// In hundredths of a degree Celsius. Every point has one: its count is that of the points.
+    pub temperature: Extent,
+    /// In hundredths of a percent.
+    pub humidity: Extent,
+    /// In pascal; of the points that have one.
+    pub pressure: Extent,
 }
 
 impl Bucket {
     /// Of a single point.
-    pub(in crate::journal) fn of(point: &Point) -> Self {
+    pub fn of(point: &Point) -> Self {
         let m = point.measurement;
         Self {
             heater_on: point.heater_on.into(),
@@ -64,8 +76,13 @@ impl Bucket {
         }
     }
 
+    /// How many points.
+    pub fn count(&self) -> i64 {
+        self.temperature.count
+    }
+
     /// Adds the points of another.
-    pub(in crate::journal) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.heater_on += other.heater_on;
         self.fan_on += other.fan_on;
         self.temperature.merge(other.temperature);

@@ -30,6 +30,7 @@ pub(super) use letters::NewLetter;
 pub use letters::{Chosen, Letter};
 pub(super) use reading::Reading;
 pub(super) use rollups::Kept;
+pub use rollups::ROLLUPS_MAX;
 pub(super) use salvage::{Salvaged, carry_over};
 pub(super) use unstamped::Unstamped;
 

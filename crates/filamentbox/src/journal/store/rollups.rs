@@ -11,9 +11,10 @@ use filamentbox_core::sample::{BoxName, Point};
 use filamentbox_core::time::UnixTime;
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::unstamped::STAMPED;
 use super::{Block, Sealed, Store, Totals, int, mark, set_mark, uint};
-use crate::journal::codec::{Bucket, Extent, POINTS_MAX, decode_group, encode_group};
-use crate::journal::{Resolution, Rollup, Spread};
+use crate::journal::Resolution;
+use crate::journal::codec::{Bucket, POINTS_MAX, decode_group, encode_group};
 
 /// Blocks rolled up in one transaction.
 const BLOCKS_AT_ONCE: usize = 64;
@@ -24,8 +25,8 @@ const MINUTES_KEPT: Duration = Duration::from_secs(90 * DAY.as_secs());
 const HOURS_KEPT: Duration = Duration::from_secs(5 * 365 * DAY.as_secs() + 86_400);
 /// What a rollup takes in the file, measured, with some air.
 const ROLLUP_BYTES: u64 = 20;
-/// Rollups in one answer at most: two for every pixel of a wide screen.
-const ROLLUPS_MAX: usize = 5_000;
+/// Rollups in one answer at most: about a millisecond's work for the journal's thread.
+pub const ROLLUPS_MAX: usize = 5_000;
 
 impl Resolution {
     pub(super) const ALL: [Self; 2] = [Self::Minute, Self::Hour];
@@ -213,6 +214,26 @@ impl Store {
         self.rolled()
     }
 
+    /// When the oldest minute of a box begins that is kept.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(in crate::journal) fn minutes_since(&self, box_name: &BoxName) -> rusqlite::Result<Option<UnixTime>> {
+        let select = "SELECT start_s FROM rollup_minute WHERE box = ?1 ORDER BY start_s LIMIT 1";
+        let start = |row: &rusqlite::Row<'_>| row.get(0).map(|s: i64| UnixTime::from_millis(s.saturating_mul(1000)));
+        self.connection.prepare_cached(select)?.query_row([box_name.as_str()], start).optional()
+    }
+
+    /// When the oldest sealed sample was taken, whichever box it is of.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub(in crate::journal) fn raw_since(&self) -> rusqlite::Result<Option<UnixTime>> {
+        let select = format!("SELECT first_ms FROM block WHERE {STAMPED} ORDER BY first_seq LIMIT 1");
+        let first = |row: &rusqlite::Row<'_>| row.get(0).map(UnixTime::from_millis);
+        self.connection.prepare_cached(&select)?.query_row([], first).optional()
+    }
+
     /// How many boxes there are rollups of.
     ///
     /// # Errors
@@ -247,7 +268,7 @@ impl Store {
         resolution: Resolution,
         range: &Range<UnixTime>,
         box_name: &BoxName,
-    ) -> rusqlite::Result<Vec<Rollup>> {
+    ) -> rusqlite::Result<Vec<(UnixTime, Bucket)>> {
         let select = format!(
             "SELECT start_s, data FROM {} WHERE start_s > ?1 AND start_s < ?2 AND box = ?3 ORDER BY start_s",
             resolution.table()
@@ -264,7 +285,7 @@ impl Store {
                 let second = start + i64::from(place) * i64::from(resolution.seconds());
                 let start = UnixTime::from_millis(second.saturating_mul(1000));
                 if range.contains(&start) {
-                    rollups.push(rollup(box_name, start, &bucket));
+                    rollups.push((start, bucket));
                 }
             }
             if rollups.len() >= ROLLUPS_MAX {
@@ -273,24 +294,5 @@ impl Store {
         }
         rollups.truncate(ROLLUPS_MAX);
         Ok(rollups)
-    }
-}
-
-fn rollup(box_name: &BoxName, start: UnixTime, bucket: &Bucket) -> Rollup {
-    let spread = |extent: &Extent| Spread {
-        min: extent.low as f64 / 100.0,
-        mean: extent.sum as f64 / extent.count.max(1) as f64 / 100.0,
-        max: extent.high as f64 / 100.0,
-    };
-    let count = bucket.temperature.count.max(1);
-    Rollup {
-        box_name: box_name.clone(),
-        start,
-        count: uint(count),
-        temperature_c: spread(&bucket.temperature),
-        humidity_pct: spread(&bucket.humidity),
-        pressure_hpa: (bucket.pressure.count > 0).then(|| spread(&bucket.pressure)),
-        heater_on: bucket.heater_on as f64 / count as f64,
-        fan_on: bucket.fan_on as f64 / count as f64,
     }
 }

@@ -90,7 +90,7 @@ fn raw_samples_go_after_their_time_and_rollups_stay() {
     let range = UnixTime::from_millis(0)..UnixTime::from_millis(i64::MAX);
     let hours =
         rig.ask(|handle| async move { handle.rollups(Resolution::Hour, range, BoxName::main()).await }).unwrap();
-    assert_eq!(hours.iter().map(|hour| hour.count).sum::<u64>(), 3 * 17_280);
+    assert_eq!(hours.rollups.iter().map(|(_, hour)| hour.count()).sum::<i64>(), 3 * 17_280);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Taking in, reading, acknowledging, exporting, stopping.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicU64;
 
 use filamentbox_core::config::RequireSync;
 use filamentbox_core::event::{Event, EventKind, Severity};
@@ -60,8 +59,8 @@ fn a_stopped_journal_is_gone() {
     assert_eq!(rig.ask(|handle| async move { handle.read("a", None, 10).await }), Err(Gone));
     rig.take_asleep(2);
     rig.ask(|handle| async move { handle.stop().await });
-    let runs_again = AtomicU64::new(0);
-    rig.worker.run(&runs_again);
+    // Returns at once.
+    rig.worker.run();
 }
 
 #[test]
@@ -279,7 +278,7 @@ fn the_thread_runs_and_stops_and_survives_a_restart() {
     // As the supervisor finds it after a panic.
     rig.worker.running = true;
     let Rig { mut worker, handle, mut intake, .. } = rig;
-    let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
+    let thread = std::thread::spawn(move || worker.run());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let batch = runtime.block_on(handle.read("a", None, 100)).unwrap();
     assert_eq!(batch.points.len(), 10);
@@ -311,20 +310,20 @@ fn rollups_are_lowest_mean_and_highest() {
         let rollups = rig
             .ask(|handle| async move { handle.rollups(resolution, ALL_TIME, BoxName::main()).await })
             .expect("the journal answers");
-        assert_eq!(rollups.iter().map(|rollup| rollup.count).sum::<u64>(), 2000);
-        for rollup in rollups {
+        assert_eq!(rollups.end, 2000);
+        assert_eq!(rollups.rollups.iter().map(|(_, bucket)| bucket.count()).sum::<i64>(), 2000);
+        for (start, bucket) in rollups.rollups {
             let within =
-                |point: &&Point| point.at.millis().div_euclid(seconds * 1000) * seconds * 1000 == rollup.start.millis();
+                |point: &&Point| point.at.millis().div_euclid(seconds * 1000) * seconds * 1000 == start.millis();
             let of: Vec<&Point> = points.iter().filter(within).collect();
-            assert_eq!(rollup.count, of.len() as u64);
-            let temperatures = || of.iter().map(|point| point.measurement.temperature.degrees());
-            let mean = temperatures().sum::<f64>() / of.len() as f64;
-            assert!((rollup.temperature_c.mean - mean).abs() < 1e-9);
-            assert_eq!(rollup.temperature_c.min, temperatures().fold(f64::MAX, f64::min));
-            assert_eq!(rollup.temperature_c.max, temperatures().fold(f64::MIN, f64::max));
-            let on = of.iter().filter(|point| point.heater_on).count() as f64 / of.len() as f64;
-            assert!((rollup.heater_on - on).abs() < 1e-9);
-            assert!(rollup.pressure_hpa.is_some_and(|pressure| (pressure.mean - 1013.25).abs() < 1.0));
+            assert_eq!(bucket.count(), of.len() as i64);
+            let temperatures = || of.iter().map(|point| i64::from(point.measurement.temperature.centi()));
+            let temperature = bucket.temperature;
+            assert_eq!(Some(temperature.low), temperatures().min());
+            assert_eq!(temperature.sum, temperatures().sum::<i64>());
+            assert_eq!(Some(temperature.high), temperatures().max());
+            assert_eq!(bucket.heater_on, of.iter().filter(|point| point.heater_on).count() as i64);
+            assert!(bucket.pressure.mean().is_some_and(|pascal| (pascal - 101_325.0).abs() < 100.0));
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A journal whose file cannot be opened at first.
 
-use std::sync::atomic::AtomicU64;
-
 use filamentbox_core::config::RequireSync;
 
 use super::super::waiting::Journal;
@@ -46,7 +44,7 @@ fn a_journal_without_a_file_holds_what_it_may_and_goes_on_with_it_later() {
 
     let (mut intake, handle, mut journal, recovery) = Journal::start(options()).unwrap();
     assert!(recovery.unwrap_err().to_string().contains("mounted later/journal.db"));
-    let thread = std::thread::spawn(move || journal.run(&AtomicU64::new(0)));
+    let thread = std::thread::spawn(move || journal.run());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let account = || books(&runtime.block_on(handle.accounts()).unwrap()[0]);
     for _ in 0..3 {

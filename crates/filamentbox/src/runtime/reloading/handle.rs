@@ -72,8 +72,8 @@ impl Settings {
         self.view.borrow().clone()
     }
 
-    /// What is known, from now on: for those who go by settings as they change.
-    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+    /// Tells of every change.
+    pub fn changes(&self) -> watch::Receiver<Arc<View>> {
         self.view.clone()
     }
 

@@ -26,6 +26,7 @@ pub use watch::Watch;
 
 use self::handle::Request;
 use super::control::write_log;
+use super::supervisor::progress;
 use crate::settings::vault::News;
 use crate::settings::{self, Change, Loaded, SettingsError, Sources};
 
@@ -65,6 +66,7 @@ impl Reloading {
         self.reload(parts);
         loop {
             let mut is_due = self.watch.wait(self.retries.then_some(RETRY)) || self.retries;
+            progress();
             for request in self.requests.try_iter().collect::<Vec<_>>() {
                 match request {
                     Request::Reload => is_due = true,

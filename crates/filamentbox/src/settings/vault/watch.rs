@@ -8,6 +8,7 @@ use filamentbox_core::time::Monotonic;
 
 use super::{Vault, VaultError};
 use crate::runtime::clock::boottime;
+use crate::runtime::supervisor::progress;
 
 /// Longest pause between two questions during an outage.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
@@ -52,6 +53,7 @@ impl Watch {
     /// Asks until nobody is left who can send to `asked`, and tells what is new. Each message in it is a wish to ask now.
     pub fn run(&mut self, asked: &Receiver<()>, mut tell: impl FnMut(News)) {
         loop {
+            progress();
             match asked.recv_timeout(self.pause()) {
                 Ok(()) | Err(RecvTimeoutError::Timeout) => self.refresh().into_iter().for_each(&mut tell),
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -45,6 +45,9 @@ pub use protect::protect;
 pub(super) use written::may_switch;
 pub use written::who;
 
+/// An answer without an end outlives its session by so long at most.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// The connection that a request came with; the server puts it into the request's extensions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Connection {
@@ -71,7 +74,8 @@ pub struct Access(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    is_simulated: bool,
+    /// `run --simulate`: a box that is nobody's. A simulated sensor alone does not open the page.
+    is_open: bool,
     audit: Audit,
     /// Hashing is done one at a time: it takes 19 MiB, and all of a small machine.
     hashing: Semaphore,
@@ -106,17 +110,22 @@ pub enum Standing {
 
 impl Access {
     /// The rules for a daemon with these settings, which writes its audit into `journal`.
-    pub fn new(settings: Settings, journal: Handle, clocks: Arc<Clocks>, is_simulated: bool) -> Self {
+    pub fn new(settings: Settings, journal: Handle, clocks: Arc<Clocks>, is_open: bool) -> Self {
         let state = State { password: settings::password(&settings.view().set.settings), ..State::default() };
         let audit = Audit::new(journal, clocks);
         let (hashing, state) = (Semaphore::new(1), Mutex::new(state));
-        Self(Arc::new(Inner { settings, is_simulated, audit, hashing, state }))
+        Self(Arc::new(Inner { settings, is_open, audit, hashing, state }))
+    }
+
+    /// Whether everything is open: `run --simulate`.
+    pub fn is_open(&self) -> bool {
+        self.0.is_open
     }
 
     /// The port listens at `address`. While no password is set, the log says how to set one.
     pub fn listens(&self, address: SocketAddr, is_tls: bool) {
         self.state().address = Some((address, is_tls));
-        if self.0.is_simulated || self.has_password() {
+        if self.0.is_open || self.has_password() {
             return;
         }
         match self.setup_code() {
@@ -173,6 +182,26 @@ impl Access {
         match caller {
             Caller::Session { id, .. } => self.state().sessions.confirmed_for(id, boottime()),
             _ => None,
+        }
+    }
+
+    /// Whether `caller` may still read: its session goes on, its token is one, reading is still public.
+    pub fn may_still_read(&self, caller: &Caller) -> bool {
+        match caller {
+            Caller::Socket | Caller::Simulated => true,
+            Caller::Anonymous { .. } => self.is_public(),
+            Caller::Session { id, .. } => self.state().sessions.is_on(id, boottime()),
+            Caller::Token { name, .. } => {
+                let key = format!("{}{name}", tokens::PREFIX);
+                self.0.settings.view().set.settings.get(&key).is_some()
+            }
+        }
+    }
+
+    /// Waits until `caller` may read no longer, for answers that have no end.
+    pub async fn ended(&self, caller: &Caller) {
+        while self.may_still_read(caller) {
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -268,7 +297,7 @@ impl Access {
 
     /// Who comes with these credentials: a token counts more than a cookie.
     fn caller(&self, token: Option<&str>, cookies: &[(&str, &str)], connection: Connection) -> Caller {
-        if self.0.is_simulated {
+        if self.0.is_open {
             return Caller::Simulated;
         }
         let may_read = self.is_public();

@@ -60,6 +60,11 @@ impl Sessions {
         }
     }
 
+    /// Whether there is such a session; looking does not keep it from being idle.
+    pub fn is_on(&self, id: &Digest, now: Monotonic) -> bool {
+        self.0.get(id).is_some_and(|session| !session.is_over(now))
+    }
+
     /// The person has typed the password again.
     pub fn confirm(&mut self, id: &Digest, now: Monotonic) {
         if let Some(session) = self.0.get_mut(id) {
@@ -102,6 +107,7 @@ mod tests {
         sessions.begin(id(1), at(0));
         assert!(sessions.touch(&id(1), at(1799)));
         assert!(!sessions.touch(&id(2), at(1799)));
+        assert!(sessions.is_on(&id(1), at(1799 + 1799)) && !sessions.is_on(&id(1), at(1799 + 1800)));
         assert!(!sessions.touch(&id(1), at(1799 + 1800)));
         assert!(!sessions.touch(&id(1), at(1799)), "over is over");
         sessions.begin(id(1), at(0));

@@ -43,11 +43,15 @@ use self::places::Places;
 use super::access::protect;
 use super::{Daemon, router};
 use crate::runtime::delivering::Phase;
+use crate::runtime::supervisor::progress;
 
 /// Serves until the phase changes, and says in `page` where.
 pub fn run(daemon: &Daemon, page: &watch::Sender<Page>, phase: &mut watch::Receiver<Phase>) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .on_thread_unpark(progress)
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(problem) => return error!("the page cannot be served: {problem}"),
@@ -107,7 +111,7 @@ impl<'a> Server<'a> {
     }
 
     async fn work(mut self) {
-        let mut settings = self.daemon.settings.watch();
+        let mut settings = self.daemon.settings.changes();
         let mut is_watching = true;
         loop {
             tokio::select! {
@@ -125,7 +129,7 @@ impl<'a> Server<'a> {
 
     /// Makes the port what the settings want.
     fn arrange(&mut self) {
-        let wanted = Port::of(&self.daemon.settings.view().set.settings, self.daemon.simulated);
+        let wanted = Port::of(&self.daemon.settings.view().set.settings, self.daemon.access.is_open());
         let arranged = match wanted {
             Ok(Some(port)) => self.open(port),
             Ok(None) => {

@@ -10,7 +10,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -163,7 +162,7 @@ impl JournalThread {
                 match journal::open(options) {
                     Ok((intake, handle, mut worker, recovery)) => {
                         reply.send(Ok((intake, handle, recovery))).expect("the opener waits");
-                        worker.run(&AtomicU64::new(0));
+                        worker.run();
                         drop(worker);
                         stopped.send(()).expect("the stopper waits");
                     }

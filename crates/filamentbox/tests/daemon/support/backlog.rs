@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use filamentbox::alerts::Alerts;
@@ -59,7 +58,7 @@ pub(crate) fn fill(path: &Path, sink: &str, count: u64) {
         alerts: Alerts::default(),
     };
     let (mut intake, handle, mut worker, _) = journal::open(options).expect("a journal");
-    let thread = std::thread::spawn(move || worker.run(&AtomicU64::new(0)));
+    let thread = std::thread::spawn(move || worker.run());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     for index in 0..count {
         let point = point(start_ms, index);
