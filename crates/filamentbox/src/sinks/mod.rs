@@ -11,11 +11,8 @@ pub mod influxdb_v1;
 pub mod influxdb_v2;
 pub mod influxdb_v3;
 pub mod line_protocol;
-<<<<<<< HEAD
-pub mod probe;
-=======
 mod lines;
->>>>>>> w-tui
+pub mod probe;
 pub mod prometheus;
 pub mod prometheus_remote_write;
 mod secrets;
