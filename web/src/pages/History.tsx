@@ -124,9 +124,9 @@ function useBoxNow(picture: Picture | null, view: View): number {
 
 function Choices({ view, setView }: { view: View; setView(view: View): void }) {
   return (
-    <div class="choice" role="group" aria-label="Time shown">
+    <div class="choice ranges" role="group" aria-label="Time shown">
       {RANGES.map((range) => (
-        <Button key={range.name} isPressed={view.still === null && view.range === range} label={range.words} onClick={() => setView({ range, still: null })}>
+        <Button key={range.name} isPressed={view.still === null && view.range === range} label={`${range.label}: ${range.words}`} onClick={() => setView({ range, still: null })}>
           {range.label}
         </Button>
       ))}
@@ -156,7 +156,11 @@ function Zoom({ view, zoom, move, back }: ZoomProps) {
       <Button label="Zoom out" onClick={() => zoom(1 / ZOOM_STEP, view.still === null ? 1 : 0.5)}>
         −
       </Button>
-      {view.still !== null && <Button onClick={back}>Back to {view.range.label}</Button>}
+      {view.still !== null && (
+        <Button label={`Back to ${view.range.words}`} onClick={back}>
+          Back
+        </Button>
+      )}
     </div>
   );
 }

@@ -93,7 +93,7 @@ export function RelayTest({ output, state, onDone }: RelayTestProps) {
       <h2>
         The {output}'s relay <span class="quiet">GPIO {pin}</span>
       </h2>
-      <p class={isOn ? `output-state ${output}` : "output-state"} role="status">
+      <p class={isOn ? `relay-state ${output}` : "relay-state"} role="status">
         The box says: {isOn ? "ON" : "off"}
         {isSimulated && <span class="quiet"> (simulated: no relay will click; answer by this line)</span>}
       </p>

@@ -96,12 +96,19 @@ impl Encoder {
 
     /// `points` as lines, their times in milliseconds.
     pub fn encode(&self, points: &[Point]) -> Vec<u8> {
-        let line = self.before_box.len() + self.after_box.len() + POINT_RESERVE;
-        let mut lines = Vec::with_capacity(line * points.len());
-        for point in points {
-            self.encode_one(&mut lines, point);
-        }
+        let mut lines = self.room(points.len());
+        self.append(&mut lines, points);
         lines
+    }
+
+    /// Room for the lines of so many points.
+    pub(super) fn room(&self, count: usize) -> Vec<u8> {
+        Vec::with_capacity((self.before_box.len() + self.after_box.len() + POINT_RESERVE) * count)
+    }
+
+    /// Appends the lines of `points`.
+    pub(super) fn append(&self, lines: &mut Vec<u8>, points: &[Point]) {
+        points.iter().for_each(|point| self.encode_one(lines, point));
     }
 
     fn encode_one(&self, out: &mut Vec<u8>, point: &Point) {

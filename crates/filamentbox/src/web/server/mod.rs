@@ -47,9 +47,12 @@ use crate::runtime::supervisor::progress;
 
 /// Serves until the phase changes, and says in `page` where.
 pub fn run(daemon: &Daemon, page: &watch::Sender<Page>, phase: &mut watch::Receiver<Phase>) {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().max_blocking_threads(BLOCKING_THREADS).on_thread_unpark(progress);
-    let runtime = match builder.build() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .on_thread_unpark(progress)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(problem) => return error!("the page cannot be served: {problem}"),
     };
