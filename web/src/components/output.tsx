@@ -16,7 +16,15 @@ import { Icon } from "./icons";
 
 const TITLES = { heater: "Heater", fan: "Fan" } as const;
 
-export function OutputCard({ name, picture, now }: { name: OutputName; picture: Picture; now: number }) {
+interface OutputCardProps {
+  name: OutputName;
+  picture: Picture;
+  now: number;
+  /** What is shown is how it was. */
+  isStale: boolean;
+}
+
+export function OutputCard({ name, picture, now, isStale }: OutputCardProps) {
   const unit = useStore(temperatureUnit);
   const id = useId();
   const output = picture.status.controls[name];
@@ -42,7 +50,10 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
       <div class="output-head">
         <Icon name={name} />
         <h2 id={`${id}-title`}>{TITLES[name]}</h2>
-        <strong class="output-state">{output.on ? "ON" : "OFF"}</strong>
+        <strong class="output-state">
+          {isStale && "was "}
+          {output.on ? "ON" : "OFF"}
+        </strong>
       </div>
       {!isHeldBack && <p id={`${id}-why`}>{sentence(why)}</p>}
       <p class="quiet small number">{modeWords(output, boxTime(picture, now))}</p>
@@ -58,18 +69,18 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
           </p>
         </div>
       )}
-      <Said outcome={outcome} />
+      <Said outcome={outcome} isHeldBack={isHeldBack} />
     </section>
   );
 }
 
 /** The answer to the press. A reason with figures in it changes with every reading, so what is read out is the answer, once. */
-function Said({ outcome }: { outcome: Outcome | null }) {
+function Said({ outcome, isHeldBack }: { outcome: Outcome | null; isHeldBack: boolean }) {
   const unit = useStore(temperatureUnit);
   return (
     <>
       <p class="unseen" role="status">
-        {outcome !== null && outcome.tone !== "failed" && inUnit(outcome.words, unit)}
+        {outcome !== null && (outcome.tone === "done" || (outcome.tone === "refused" && isHeldBack)) && inUnit(outcome.words, unit)}
       </p>
       <div role="alert">
         {outcome?.tone === "failed" && (
