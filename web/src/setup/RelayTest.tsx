@@ -38,9 +38,9 @@ interface RelayTestProps {
   onDone(isGood: boolean): void;
 }
 
-export function RelayTest({ output, state, onDone }: RelayTestProps) {
+/** Where the test stands, and what a person may do next. */
+function useRelayTest({ output, state, onDone }: RelayTestProps) {
   const form = useForm();
-  const { picture } = useLive();
   const [stage, setStage] = useState<Stage>("rest");
   const [words, setWords] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -48,8 +48,6 @@ export function RelayTest({ output, state, onDone }: RelayTestProps) {
   const [left, rest] = useCountdown();
   const keys = KEYS[output];
   const pin = textOf(form.known, form.changes, keys.pin);
-  const isOn = picture?.status.controls[output].on ?? false;
-  const isSimulated = picture?.status.simulated ?? false;
   const turnRound = async () => {
     const isLow = parseBool(textOf(form.known, form.changes, keys.polarity)) === true;
     if (!(await state.save({ [keys.polarity]: String(!isLow) }))) return;
@@ -87,6 +85,15 @@ export function RelayTest({ output, state, onDone }: RelayTestProps) {
       rest(Number(textOf(form.known, form.changes, keys.rest)) + 1);
     }
   };
+  return { pin, stage, setStage, words, problem, isGood, left, answered, switchOn };
+}
+
+export function RelayTest(props: RelayTestProps) {
+  const { output, state } = props;
+  const { pin, stage, setStage, words, problem, isGood, left, answered, switchOn } = useRelayTest(props);
+  const { picture } = useLive();
+  const isOn = picture?.status.controls[output].on ?? false;
+  const isSimulated = picture?.status.simulated ?? false;
   return (
     <section class="card" aria-label={`Test of the ${output}`}>
       <h2>
