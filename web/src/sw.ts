@@ -22,7 +22,7 @@ declare const SHELL_ASSETS: string[];
 const worker = self as unknown as Worker;
 const PREFIX = "filamentbox-";
 const CACHE = PREFIX + SHELL_VERSION;
-const PUBLIC = ["/manifest.webmanifest", "/icon.svg", "/icon-192.png", "/icon-512.png"];
+const PUBLIC = ["/manifest.webmanifest", "/icon.svg", "/icon-192.png"];
 /** After so long the kept page is shown rather than waiting on. */
 const PATIENCE_MS = 3_000;
 

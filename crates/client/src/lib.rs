@@ -46,7 +46,7 @@ mod tests {
         if ASSETS.is_empty() {
             return;
         }
-        for path in ["/index.html", "/sw.js", "/manifest.webmanifest", "/icon.svg", "/icon-192.png", "/icon-512.png"] {
+        for path in ["/index.html", "/sw.js", "/manifest.webmanifest", "/icon.svg", "/icon-192.png"] {
             assert!(asset(path).is_some(), "{path} is missing");
         }
         for asset in ASSETS {

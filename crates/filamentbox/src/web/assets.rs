@@ -17,7 +17,7 @@ use super::routes::Refusal;
 /// The addresses of pages; the script in the page decides what each shows (`web/src/router.ts` has the same list).
 const PAGES: [&str; 8] = ["/", "/history", "/events", "/outbox", "/settings", "/setup", "/login", "/kiosk"];
 /// The files that must have a fixed name.
-const NAMED: [&str; 5] = ["/manifest.webmanifest", "/sw.js", "/icon.svg", "/icon-192.png", "/icon-512.png"];
+const NAMED: [&str; 4] = ["/manifest.webmanifest", "/sw.js", "/icon.svg", "/icon-192.png"];
 /// Asked for anew each time, answered with 304 as long as it is the same: an update of the program is seen at once.
 const ASK_AGAIN: &str = "no-cache";
 /// Named by its content: never asked for twice.

@@ -62,7 +62,9 @@ fn every_address_of_the_page_serves_it_and_its_files() {
         let lasting = answer.header("cache-control").expect("a header");
         assert_eq!(lasting.contains("immutable"), file.starts_with("/assets/"), "{file}: {lasting}");
     }
-    for path in ["/nothing", "/assets/nothing.js", "/assets/", "/assets/../index.html", "/index.html", "/%2e%2e/etc/passwd"] {
+    for path in
+        ["/nothing", "/assets/nothing.js", "/assets/", "/assets/../index.html", "/index.html", "/%2e%2e/etc/passwd"]
+    {
         assert_eq!(ask(&daemon, "GET", path, "").status(), "404", "{path}");
     }
     assert_eq!(ask(&daemon, "POST", "/", "Content-Length: 0\r\n").status(), "405");
