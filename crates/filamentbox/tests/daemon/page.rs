@@ -1,5 +1,8 @@
 //! The page's files as the real binary serves them. What the page does in a browser is tested elsewhere.
 
+mod history;
+mod stream;
+
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
@@ -62,7 +65,9 @@ fn every_address_of_the_page_serves_it_and_its_files() {
         let lasting = answer.header("cache-control").expect("a header");
         assert_eq!(lasting.contains("immutable"), file.starts_with("/assets/"), "{file}: {lasting}");
     }
-    for path in ["/nothing", "/assets/nothing.js", "/assets/", "/assets/../index.html", "/index.html", "/%2e%2e/etc/passwd"] {
+    for path in
+        ["/nothing", "/assets/nothing.js", "/assets/", "/assets/../index.html", "/index.html", "/%2e%2e/etc/passwd"]
+    {
         assert_eq!(ask(&daemon, "GET", path, "").status(), "404", "{path}");
     }
     assert_eq!(ask(&daemon, "POST", "/", "Content-Length: 0\r\n").status(), "405");

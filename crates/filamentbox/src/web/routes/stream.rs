@@ -60,7 +60,9 @@ pub(super) async fn stream(
         },
     };
     let latest = streams.live.listen(&daemon);
-    let listener = Listener { daemon, box_name, latest, is_new: true, ended: Box::pin(ended(caller)), _place: place };
+    let access = daemon.access.clone();
+    let ended = Box::pin(async move { access.ended(&caller).await });
+    let listener = Listener { daemon, box_name, latest, is_new: true, ended, _place: place };
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     // nginx hands the events on at once.
     let unbuffered = [("x-accel-buffering", "no")];
@@ -72,17 +74,13 @@ fn no_place() -> Response {
     ([(RETRY_AFTER, NO_PLACE_RETRY)], Refusal(StatusCode::SERVICE_UNAVAILABLE, hint)).into_response()
 }
 
-/// Waits until the caller may no longer see what the stream shows. Those on the socket, and at a simulated box, always may.
-async fn ended(_caller: Caller) {
-    std::future::pending().await
-}
-
 /// Somebody who listens.
 struct Listener {
     daemon: Daemon,
     box_name: BoxName,
     latest: watch::Receiver<Option<Arc<Frame>>>,
     is_new: bool,
+    /// Done when the caller may no longer see what there is to see.
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
     _place: Option<OwnedSemaphorePermit>,
 }

@@ -1,4 +1,0 @@
-//! What a browser is given: the routes of the page, on the real binary, over its port and its socket.
-
-mod history;
-mod stream;
