@@ -61,7 +61,11 @@ pub(super) async fn stream(
     };
     let latest = streams.live.listen(&daemon);
     let access = daemon.access.clone();
-    let ended = Box::pin(async move { access.ended(&caller).await });
+    let ended: Ended = match caller {
+        // They always may, and nobody has to wake up to find that out.
+        Caller::Socket | Caller::Simulated => Box::pin(std::future::pending()),
+        _ => Box::pin(async move { access.ended(&caller).await }),
+    };
     let listener = Listener { daemon, box_name, latest, is_new: true, ended, _place: place };
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     // nginx hands the events on at once.
@@ -74,6 +78,8 @@ fn no_place() -> Response {
     ([(RETRY_AFTER, NO_PLACE_RETRY)], Refusal(StatusCode::SERVICE_UNAVAILABLE, hint)).into_response()
 }
 
+type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Somebody who listens.
 struct Listener {
     daemon: Daemon,
@@ -81,7 +87,7 @@ struct Listener {
     latest: watch::Receiver<Option<Arc<Frame>>>,
     is_new: bool,
     /// Done when the caller may no longer see what there is to see.
-    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ended: Ended,
     _place: Option<OwnedSemaphorePermit>,
 }
 
