@@ -2,7 +2,7 @@
 //! makes any time wrong, but bytes, counts, memory and CPU seconds hold.
 //!
 //! `FILAMENTBOX_BENCH_SECONDS` (default 60) is the length of each steady run; `cargo bench --bench daemon -- steady` runs one of the
-//! sections start, steady, bytes, backlog and latency.
+//! sections start, steady, bytes, backlog, latency and page.
 
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
@@ -11,6 +11,8 @@
 mod flash;
 #[path = "latency.rs"]
 mod latency;
+#[path = "page.rs"]
+mod page;
 #[path = "replay.rs"]
 mod replay;
 #[path = "../tests/daemon/support/mod.rs"]
@@ -60,6 +62,9 @@ fn main() {
     }
     if wanted("latency") {
         latency::report();
+    }
+    if wanted("page") {
+        page::report();
     }
 }
 
