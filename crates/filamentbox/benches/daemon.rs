@@ -2,15 +2,19 @@
 //! makes any time wrong, but bytes, counts, memory and CPU seconds hold.
 //!
 //! `FILAMENTBOX_BENCH_SECONDS` (default 60) is the length of each steady run; `cargo bench --bench daemon -- steady` runs one of the
-//! sections start, steady, bytes, backlog and latency.
+//! sections start, steady, bytes, backlog, page and latency.
 
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 #[path = "flash.rs"]
 mod flash;
+#[path = "../tests/daemon/page/flood.rs"]
+mod flood;
 #[path = "latency.rs"]
 mod latency;
+#[path = "page.rs"]
+mod page;
 #[path = "replay.rs"]
 mod replay;
 #[path = "../tests/daemon/support/mod.rs"]
@@ -55,6 +59,9 @@ fn main() {
     }
     if wanted("backlog") {
         replay::report();
+    }
+    if wanted("page") {
+        page::report();
     }
     if wanted("latency") {
         latency::report();
