@@ -11,6 +11,7 @@ pub mod influxdb_v1;
 pub mod influxdb_v2;
 pub mod influxdb_v3;
 pub mod line_protocol;
+pub mod probe;
 pub mod prometheus;
 pub mod prometheus_remote_write;
 mod secrets;

@@ -27,6 +27,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 /// What a part of the path stands for.
 pub(super) struct Named(pub(super) String);
 
+/// What two parts of the path stand for.
+pub(super) struct NamedTwo(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedTwo {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Path((first, second)) =
+            Path::from_request_parts(parts, state).await.map_err(|rejected| bad_request(rejected.body_text()))?;
+        Ok(Self(first, second))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Refusal;
 
@@ -84,6 +97,18 @@ pub(super) fn present<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Opti
     serde::Deserialize::deserialize(field).map(Some)
 }
 
+/// A whole number, also written as `7.0`, as JSON does not tell the two apart: for `#[serde(default, deserialize_with = "whole")]`.
+pub(super) fn whole<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = <Option<serde_json::Number> as serde::Deserialize>::deserialize(field)? else { return Ok(None) };
+    let is_whole = |number: &f64| number.fract() == 0.0 && (0.0..WHOLE_END).contains(number);
+    let written_with_a_point = || number.as_f64().filter(is_whole).map(|number| number as u64);
+    let whole = number.as_u64().or_else(written_with_a_point);
+    whole.map(Some).ok_or_else(|| serde::de::Error::custom(format!("{number} is not a whole number from 0 on")))
+}
+
+/// 2^64
+const WHOLE_END: f64 = 18_446_744_073_709_551_616.0;
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
@@ -95,6 +120,8 @@ mod tests {
     struct Body {
         #[serde(default, deserialize_with = "present")]
         a: Option<Value>,
+        #[serde(default, deserialize_with = "whole")]
+        number: Option<u64>,
     }
 
     #[track_caller]
@@ -125,6 +152,18 @@ mod tests {
         check(br#"{"a":1e999}"#, Err("not JSON"));
         check(&[b'['; 10_000], Err("not JSON"));
         check(br#"{"a":1} {}"#, Err("not JSON"));
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let read =
+            |text: &str| Sent(Bytes::copy_from_slice(text.as_bytes())).object::<Body>("").ok().map(|read| read.number);
+        assert_eq!(read(r#"{"number":7}"#), Some(Some(7)));
+        assert_eq!(read(r#"{"number":7.0}"#), Some(Some(7)));
+        assert_eq!(read(r#"{"number":null}"#), Some(None));
+        for bad in ["7.5", "-1", "-1.0", "1e300", "\"7\"", "true", "18446744073709551616"] {
+            assert_eq!(read(&format!("{{\"number\":{bad}}}")), None, "{bad}");
+        }
     }
 
     #[test]

@@ -8,11 +8,13 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{Content, HttpMethod, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, HttpMethod, Ref, RefOr, Required, Response, ResponseBuilder, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::access::Right;
+use super::access::{Right, session_cookie};
 use super::{Daemon, routes};
 
 /// The refusals of the layers around a route.
@@ -46,6 +48,9 @@ pub fn document() -> String {
     for (_, name, description) in REFUSALS {
         components.responses.insert((*name).to_owned(), RefOr::T(refusal(description)));
     }
+    for (name, scheme) in schemes() {
+        components.add_security_scheme(name, scheme);
+    }
     let mut document = serde_json::to_value(document).unwrap_or_default();
     require_all_fields(&mut document);
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
@@ -54,6 +59,14 @@ pub fn document() -> String {
 
 const DESCRIPTION: &str = "Times are Unix seconds with a fraction; what is not known is null. Every refusal is {\"error\": what is wrong, \
 what is allowed, what to do}. Fields are never renamed or removed; new ones may come.";
+
+/// A schema as it is written in the document.
+///
+/// # Panics
+/// When it is none: a unit test makes the document.
+pub(super) fn schema(written: Value) -> RefOr<Schema> {
+    serde_json::from_value(written).expect("a schema")
+}
 
 fn refusal(description: &str) -> Response {
     ResponseBuilder::new()
@@ -80,8 +93,13 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut Ope
 
 fn complete(method: HttpMethod, operation: &mut Operation, right: Option<Right>) {
     let changes = method != HttpMethod::Get;
+    let has_parameters = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
+    if changes {
+        operation.parameters.get_or_insert_default().push(RefOr::T(our_header()));
+    }
+    operation.security = Some(security(right));
     let has_body = operation.request_body.is_some();
-    let has_input = has_body || operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
+    let has_input = has_body || has_parameters;
     for (status, name, _) in REFUSALS {
         let is_possible = match *status {
             "400" => has_input,
@@ -96,6 +114,42 @@ fn complete(method: HttpMethod, operation: &mut Operation, right: Option<Right>)
             operation.responses.responses.entry((*status).to_owned()).or_insert(shared);
         }
     }
+}
+
+/// What a page of somebody else's cannot send.
+fn our_header() -> Parameter {
+    ParameterBuilder::new()
+        .name("X-FilamentBox")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::True)
+        .description(Some("Says that the request does not come from a page of somebody else's"))
+        .schema(Some(schema(json!({ "type": "string", "enum": ["1"] }))))
+        .build()
+}
+
+/// Nothing, as on the Unix socket and at a simulated box; or a token, or a login. A program cannot change settings.
+fn security(right: Option<Right>) -> Vec<SecurityRequirement> {
+    let with = |name: &str| SecurityRequirement::new(name, Vec::<String>::new());
+    let nothing = SecurityRequirement::default();
+    match right {
+        None => vec![nothing],
+        Some(Right::Configure) => vec![nothing, with("login")],
+        Some(Right::Read | Right::Control | Right::Heat) => vec![nothing, with("token"), with("login")],
+    }
+}
+
+/// How somebody shows who they are.
+fn schemes() -> [(&'static str, SecurityScheme); 2] {
+    let token =
+        "A token of `filamentbox config token create`; with the scope `read` it sees, with `control` it switches too";
+    let login = "The cookie of POST /api/login (over HTTPS its name begins with `__Host-`)";
+    [
+        (
+            "token",
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(token)).build()),
+        ),
+        ("login", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(session_cookie(false), login)))),
+    ]
 }
 
 /// What the daemon answers has all its fields, null or not: only a request may leave some out.
@@ -129,11 +183,11 @@ fn schemas_of(part: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Fields that an answer may lack have `"x-may-lack": true`.
+/// Fields that an answer may lack have `"x-may-lack": true`; of a list it stands at its items.
 fn require(schema: &mut Value) {
+    let may_lack = |field: &Value| field["x-may-lack"] == true || field["items"]["x-may-lack"] == true;
     if let Some(fields) = schema["properties"].as_object() {
-        let names: Vec<&String> =
-            fields.iter().filter(|(_, field)| field.get("x-may-lack").is_none()).map(|(name, _)| name).collect();
+        let names: Vec<&String> = fields.iter().filter(|(_, field)| !may_lack(field)).map(|(name, _)| name).collect();
         schema["required"] = json!(names);
     }
     for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -160,10 +214,10 @@ mod tests {
             for (method, operation) in methods.as_object().expect("methods") {
                 let name = operation["operationId"].as_str().unwrap_or_default();
                 assert!(!name.is_empty() && names.insert(name.to_owned()), "{method} {path}: {name:?}");
-                let is_good =
-                    |answer: &str| answer.starts_with('2') && operation["responses"][answer]["content"].is_object();
-                let mut answers = operation["responses"].as_object().expect("responses").keys();
-                assert!(answers.any(|answer| is_good(answer)), "{method} {path} does not say what it answers");
+                let mut answers = operation["responses"].as_object().expect("responses").values();
+                // Those of the layers around it are references.
+                let is_own = |answer: &Value| answer["content"].is_object();
+                assert!(answers.any(is_own), "{method} {path} does not say what it answers");
             }
         }
     }

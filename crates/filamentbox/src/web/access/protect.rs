@@ -108,14 +108,15 @@ fn admit(access: &Access, connection: Option<Connection>, request: &Request) -> 
     let headers = request.headers();
     let caller = access.caller(bearer(headers), &cookies(headers), connection);
     let origin = origin(headers, &host, connection)?;
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !is_safe || is_for_programs(request.uri().path()) {
+    // No route takes another method: the router says so, with those that it takes.
+    let is_change = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+    if is_change || is_for_programs(request.uri().path()) {
         from_our_page(headers)?;
         if matches!(origin, Sender::Foreign(_)) {
             return Err(foreign(&origin));
         }
     }
-    if !is_safe {
+    if is_change {
         // Not a browser: those that switch something for another page say which.
         let may_be_a_program = match caller {
             Caller::Token { .. } => true,

@@ -34,7 +34,8 @@ pub(crate) struct Done {
 pub(crate) struct WrongCode {
     /// For people.
     pub(crate) error: String,
-    /// So many more wrong ones, and the code counts no more.
+    /// So many more wrong ones, and the code counts no more. Not there where it was refused for another reason.
+    #[schema(extensions(("x-may-lack" = json!(true))))]
     pub(crate) tries_left: u8,
 }
 

@@ -80,6 +80,24 @@ pub(crate) struct LettersChanged {
     pub(crate) count: u64,
 }
 
+/// How each backend is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Tests {
+    /// Those in `database.type`.
+    pub(crate) results: Vec<Tested>,
+}
+
+/// How a backend is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Tested {
+    /// Its word in `database.type`.
+    pub(crate) r#type: &'static str,
+    /// Whether points would be delivered.
+    pub(crate) ok: bool,
+    /// What was found out; for people.
+    pub(crate) line: String,
+}
+
 pub(crate) fn backend(view: &SinkView, account: &Account) -> Backend {
     let status = view.status();
     Backend {

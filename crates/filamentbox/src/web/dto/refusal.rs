@@ -18,3 +18,12 @@ pub(crate) struct NotSet {
     /// Always false.
     pub(crate) valid: bool,
 }
+
+/// A refusal to do something.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NotDone {
+    /// Always false.
+    pub(crate) success: bool,
+    /// What is wrong, what is allowed, what to do; for people.
+    pub(crate) error: String,
+}

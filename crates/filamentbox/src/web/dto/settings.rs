@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type,
+};
 
 /// What a person should know of the settings as a whole.
 #[derive(Serialize, ToSchema)]
@@ -24,8 +26,19 @@ pub(crate) struct DescribedSetting {
     pub(crate) set: bool,
     /// Where the value comes from.
     pub(crate) source: Option<String>,
-    /// `float`, `int`, `bool` or `str`.
+    /// As the original names it: `float`, `int`, `bool` or `str`.
     pub(crate) r#type: &'static str,
+    /// What it may be: `number`, `integer`, `bool`, `choice` (one of `choices`), `choices` (some of them, joined by commas), `text`, `url`
+    /// or `secret`.
+    pub(crate) kind: &'static str,
+    /// The same for people.
+    pub(crate) allowed: String,
+    /// The environment variable that sets it.
+    pub(crate) variable: String,
+    /// The longest text, in bytes; null for what is no text.
+    pub(crate) max_bytes: Option<u64>,
+    /// Whether the name is fixed and the value is checked, but this version does not act on it.
+    pub(crate) reserved: bool,
     /// The unit of a number, or an empty text.
     pub(crate) unit: &'static str,
     /// What it does.
@@ -60,6 +73,52 @@ pub(crate) struct ShownSetting {
     pub(crate) described: DescribedSetting,
 }
 
+/// Every key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AllSettings {
+    /// In the order of a form.
+    pub(crate) sections: Vec<SettingsSection>,
+}
+
+/// Keys that belong together.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SettingsSection {
+    pub(crate) title: &'static str,
+    /// What it is about.
+    pub(crate) doc: &'static str,
+    pub(crate) keys: Vec<ListedSetting>,
+}
+
+/// One key in a list of all.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedSetting {
+    pub(crate) key: String,
+    /// Whether the last part of the key, `NAME`, stands for any name. Members that are set follow, as keys of their own.
+    pub(crate) family: bool,
+    #[serde(flatten)]
+    pub(crate) described: DescribedSetting,
+}
+
+/// A refusal to set keys: none was set.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NotSetAll {
+    /// Always false.
+    pub(crate) success: bool,
+    /// What is wrong, what is allowed, what to do; for people.
+    pub(crate) error: String,
+    /// The same key by key; empty where it is not about keys.
+    pub(crate) problems: Vec<RefusedKey>,
+}
+
+/// What is wrong with a key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RefusedKey {
+    /// The key, or keys that contradict each other, joined by `, `.
+    pub(crate) key: String,
+    /// What is wrong, and what is allowed; for people.
+    pub(crate) error: String,
+}
+
 /// A key that was set.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SettingChanged {
@@ -89,4 +148,10 @@ fn number() -> Object {
 pub(crate) fn new_value() -> Schema {
     let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
     AnyOfBuilder::new().item(scalar()).item(ArrayBuilder::new().items(text)).build().into()
+}
+
+/// What keys can be set to.
+pub(crate) fn new_values() -> Object {
+    let values = AdditionalProperties::RefOr(new_value().into());
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Object)).additional_properties(Some(values)).build()
 }

@@ -1,5 +1,6 @@
 //! The whole state at one moment.
 
+use filamentbox_core::config::BoxConfig;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,18 +13,52 @@ use crate::web::server::ShownPage;
 pub(crate) struct Status {
     /// The box that this is about.
     pub(crate) r#box: String,
+    /// All boxes.
+    pub(crate) boxes: Vec<String>,
+    /// The kind of sensor that is read, as in `sensor.type`.
+    pub(crate) sensor_type: String,
+    /// What the box is kept within; null if the box is gone.
+    pub(crate) limits: Option<Limits>,
     pub(crate) sensor: Sensor,
     pub(crate) controls: Controls,
     pub(crate) database: Backends,
     pub(crate) safety: Safety,
     pub(crate) journal: Journal,
     pub(crate) settings: SettingsStatus,
+    /// Where the page is.
     pub(crate) web: ShownPage,
     /// Whether the box is simulated.
     pub(crate) simulated: bool,
     pub(crate) version: &'static str,
     /// Time since the start of the daemon, s.
     pub(crate) uptime: f64,
+}
+
+/// What holds now, whatever waits for the next start.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Limits {
+    /// Below it the heater goes on, °C.
+    min_temp_c: f64,
+    /// Above it the heater goes off, °C.
+    max_temp_c: f64,
+    /// Below it the fan goes off, %.
+    min_humidity: f64,
+    /// Above it the fan goes on, %.
+    max_humidity: f64,
+    /// Above it heat is refused, °C.
+    cut_off_c: f64,
+}
+
+impl From<&BoxConfig> for Limits {
+    fn from(config: &BoxConfig) -> Self {
+        Self {
+            min_temp_c: config.heater.band.low,
+            max_temp_c: config.heater.band.high,
+            min_humidity: config.fan.band.low,
+            max_humidity: config.fan.band.high,
+            cut_off_c: config.safety.max_temp_c,
+        }
+    }
 }
 
 /// Where samples are kept until every backend has them.

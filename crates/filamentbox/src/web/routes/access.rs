@@ -87,6 +87,7 @@ struct SetUp {
 #[utoipa::path(post, path = "/api/setup", tag = "Access", request_body = SetUp, responses(
     (status = 200, description = "The password is set; a cookie logs the browser in", body = dto::Done),
     (status = 403, description = "Another code, or not from our own page", body = dto::WrongCode),
+    (status = 409, description = "A simulated box has no password", body = dto::Refused),
     (status = 410, description = "No code counts: used, too old, tried too often", body = dto::Refused),
     (status = 503, description = "The password cannot be kept now", body = dto::Refused)))]
 async fn set_up(
@@ -96,7 +97,7 @@ async fn set_up(
     body: Sent,
 ) -> Result<Response, Refusal> {
     if matches!(caller, Caller::Simulated) {
-        return Err(bad_request("a simulated box has no password; everything is open"));
+        return Err(nobody_s());
     }
     let SetUp { code, password } = read(&body, r#"{"code": .., "password": ..}"#)?;
     let password = Zeroizing::new(password);
@@ -130,6 +131,10 @@ async fn set_up(
     let anybody = Caller::Anonymous { may_read: false, is_mistaken: false };
     let cookie = access.begin_session(&anybody).map_err(cannot)?;
     Ok(welcome(cookie, visitor))
+}
+
+fn nobody_s() -> Refusal {
+    Refusal(StatusCode::CONFLICT, "a simulated box has no password; everything is open".to_owned())
 }
 
 fn set_elsewhere(daemon: &Daemon) -> Option<Source> {
@@ -221,14 +226,15 @@ async fn log_out(State(daemon): State<Daemon>, visitor: Option<Extension<Visitor
 /// A fresh one-time code, for who may open the socket.
 #[utoipa::path(post, path = "/api/setup/code", tag = "Access", responses(
     (status = 200, description = "A fresh code; earlier ones count no more", body = dto::SetupCode),
-    (status = 400, description = "There is no password here that could be set", body = dto::Refused),
+    (status = 400, description = "The password is set elsewhere", body = dto::Refused),
+    (status = 409, description = "A simulated box has no password", body = dto::Refused),
     (status = 503, description = "There are no random numbers", body = dto::Refused)))]
 async fn setup_code(State(daemon): State<Daemon>, caller: Caller) -> Result<Json<dto::SetupCode>, Refusal> {
     if caller != Caller::Socket {
         return Err(Refusal(StatusCode::FORBIDDEN, "only `filamentbox setup-code` on the machine itself".to_owned()));
     }
     if daemon.access.is_open() {
-        return Err(bad_request("a simulated box has no password; everything is open"));
+        return Err(nobody_s());
     }
     if let Some(source) = set_elsewhere(&daemon) {
         return Err(bad_request(format!("the password comes from {source}; change it there")));

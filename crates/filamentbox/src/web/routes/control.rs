@@ -8,13 +8,16 @@ use axum::http::StatusCode;
 use filamentbox_core::command::{Command, Wish};
 use filamentbox_core::sample::BoxName;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{BoxQuery, Refusal, bad_request};
 use crate::runtime::control::ControlInput;
 use crate::web::extract::{Asked, Named, Sent, present};
+use crate::web::openapi::schema;
 use crate::web::{Daemon, dto};
 
 /// Control answers within a quarter of a second; without an answer after so long something is wrong.
@@ -30,16 +33,11 @@ const ALLOWED: &str =
     "{\"state\": true, false or null, \"seconds\": a number from 1 to 31536000, if it is to end by itself}";
 
 /// What is wished of an output.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wished {
-    /// On, off, or null: back to its controller.
     #[serde(default, deserialize_with = "present")]
-    #[schema(schema_with = state, required)]
     state: Option<Value>,
-    /// For so long, s; afterwards its controller decides again. Goes with true or false. Without it the heater is on for
-    /// `safety.override_max` at most, and everything else lasts until it is taken back.
-    #[schema(schema_with = seconds)]
     seconds: Option<Value>,
 }
 
@@ -109,16 +107,38 @@ fn wish(wished: Wished) -> Result<Wish, Refusal> {
     }
 }
 
-fn state() -> utoipa::openapi::schema::Object {
-    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-    ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::Boolean, Type::Null])).build()
+impl PartialSchema for Wished {
+    fn schema() -> RefOr<Schema> {
+        let by_hand = "For so long, s; afterwards its controller decides again. Without it the heater is on for `safety.override_max` at \
+                       most, and everything else lasts until it is taken back.";
+        schema(json!({
+            "description": "What is wished of an output.",
+            "oneOf": [
+                {
+                    "description": "On or off by hand.",
+                    "type": "object",
+                    "properties": {
+                        "state": { "type": "boolean" },
+                        "seconds": {
+                            "description": by_hand, "type": ["number", "null"], "minimum": SECONDS_MIN, "maximum": SECONDS_MAX,
+                        },
+                    },
+                    "required": ["state"],
+                    "additionalProperties": false,
+                },
+                {
+                    "description": "Back to its controller.",
+                    "type": "object",
+                    "properties": { "state": { "type": "null" }, "seconds": { "type": "null" } },
+                    "required": ["state"],
+                    "additionalProperties": false,
+                },
+            ],
+        }))
+    }
 }
 
-fn seconds() -> utoipa::openapi::schema::Object {
-    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-    let number = ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::Number, Type::Null]));
-    number.minimum(Some(SECONDS_MIN)).maximum(Some(SECONDS_MAX)).build()
-}
+impl ToSchema for Wished {}
 
 #[cfg(test)]
 mod tests {

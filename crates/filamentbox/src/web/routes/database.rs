@@ -6,15 +6,13 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Refusal, bad_request, within};
+use super::{NUMBER_MAX, Refusal, bad_request, within};
 use crate::journal::{Account, Chosen};
-use crate::web::extract::{Named, Sent};
+use crate::web::extract::{Named, Sent, whole};
 use crate::web::{Daemon, dto};
 
 /// Dead letters in one answer at most; the journal keeps no more.
 const LETTERS_MAX: u64 = 1000;
-/// The largest whole number that every program can write in JSON; no letter comes near it.
-const LETTER_ID_MAX: u64 = (1 << 53) - 1;
 
 pub(super) fn backends(daemon: &Daemon, accounts: &[Account]) -> Vec<dto::Backend> {
     let account = |name| accounts.iter().find(|account| account.sink == name);
@@ -48,6 +46,7 @@ pub(super) struct ChosenLetters {
     backend: Option<String>,
     /// The one with this number.
     #[schema(minimum = 0, maximum = 9007199254740991_i64)]
+    #[serde(default, deserialize_with = "whole")]
     id: Option<u64>,
 }
 
@@ -68,8 +67,8 @@ pub(super) async fn change_letters(
         return Err(Refusal(StatusCode::NOT_FOUND, "there is only retry and drop".to_owned()));
     }
     let chosen: ChosenLetters = body.object("{\"backend\": a backend's word, \"id\": a number}, either or none")?;
-    if chosen.id.is_some_and(|id| id > LETTER_ID_MAX) {
-        return Err(bad_request(format!("id must be a number from 0 to {LETTER_ID_MAX}")));
+    if chosen.id.is_some_and(|id| id > NUMBER_MAX) {
+        return Err(bad_request(format!("id must be a number from 0 to {NUMBER_MAX}")));
     }
     let chosen = Chosen { sink: chosen.backend, id: chosen.id };
     let count = match action.as_str() {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Refusal, bad_request, within};
+use super::{NUMBER_MAX, Refusal, bad_request, within};
 use crate::web::extract::Asked;
 use crate::web::{Daemon, dto};
 
@@ -21,6 +21,9 @@ pub(super) struct EventsQuery {
     /// At most so many.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
+    /// Only events with numbers below this: the page after the one whose last event has this number.
+    #[param(minimum = 0, maximum = 9007199254740991_i64)]
+    before: Option<u64>,
 }
 
 /// What happened, newest first.
@@ -35,7 +38,11 @@ pub(super) async fn events(
     if !(1..=EVENTS_MAX).contains(&limit) {
         return Err(bad_request(format!("limit must be a number from 1 to {EVENTS_MAX}")));
     }
-    let events = within(daemon.journal.events(limit)).await?;
+    let before = query.before.unwrap_or(NUMBER_MAX);
+    if before > NUMBER_MAX {
+        return Err(bad_request(format!("before must be a number from 0 to {NUMBER_MAX}")));
+    }
+    let events = within(daemon.journal.events_before(before, limit)).await?;
     let events = events.into_iter().map(|(id, event)| dto::event(id, event)).collect();
     Ok(Json(dto::Events { events }))
 }

@@ -10,6 +10,7 @@ mod history;
 mod notifications;
 mod state;
 mod stream;
+mod supervised;
 mod threads;
 
 use std::time::Duration;
@@ -26,13 +27,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Right, may_switch, require};
-use super::{Daemon, dto, metrics, openapi, settings};
+use super::{Daemon, assets, dto, metrics, openapi, settings};
 use crate::journal::Gone;
 
 pub(super) use state::whole_state;
 
 /// The longest body of a request; the longest sensible one is a form of settings with a certificate.
 pub(super) const BODY_MAX: usize = 64 * 1024;
+/// The largest whole number that every program can write in JSON; no number of an event or a letter comes near it.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
 /// The journal answers in milliseconds; while its disk hangs, people are told so.
 const JOURNAL_MAX: Duration = Duration::from_secs(3);
 
@@ -65,6 +68,7 @@ pub fn router(daemon: Daemon) -> Router {
     let (routes, _) = groups().split_for_parts();
     let access = daemon.access.clone();
     routes
+        .merge(assets::router())
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
         .method_not_allowed_fallback(async || {
             Refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".to_owned())
@@ -98,15 +102,19 @@ pub(super) fn groups() -> OpenApiRouter<Daemon> {
         .routes(routes!(notifications::notifications))
         .routes(routes!(settings::show))
         .routes(routes!(settings::section))
+        .routes(routes!(settings::sections::all))
         .routes(routes!(metrics::metrics))
         .route_layer(from_fn_with_state(Right::Read, require));
     let control = OpenApiRouter::default()
         .routes(routes!(control::reset))
         .routes(routes!(database::change_letters))
+        .routes(routes!(supervised::change))
         .routes(routes!(notifications::forget))
         .route_layer(from_fn_with_state(Right::Control, require));
     let configure = OpenApiRouter::default()
-        .routes(routes!(settings::change))
+        .routes(routes!(settings::change::change))
+        .routes(routes!(settings::change::change_all))
+        .routes(routes!(settings::trial::test))
         .merge(access::configure())
         .route_layer(from_fn_with_state(Right::Configure, require));
     openapi::group(open, None)

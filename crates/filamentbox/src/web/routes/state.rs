@@ -53,8 +53,14 @@ pub(super) async fn status(
 /// The state of a box with everything around it; what `books` says of the journal.
 fn state_of(daemon: &Daemon, snapshot: &BoxSnapshot, books: &Books) -> dto::Status {
     let clock = daemon.clocks.read();
+    let in_force = daemon.settings.view().in_force.clone();
+    let config = in_force.config.boxes.iter().find(|config| config.name == snapshot.name);
+    let boxes = daemon.snapshots.borrow().iter().map(|snapshot| snapshot.name.to_string()).collect();
     dto::Status {
         r#box: snapshot.name.to_string(),
+        boxes,
+        sensor_type: in_force.config.sensor_type.clone(),
+        limits: config.map(Into::into),
         sensor: dto::sensor(snapshot, clock),
         controls: dto::controls(snapshot, clock),
         database: dto::Backends { sinks: backends(daemon, &books.accounts) },

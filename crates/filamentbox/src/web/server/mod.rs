@@ -47,12 +47,9 @@ use crate::runtime::supervisor::progress;
 
 /// Serves until the phase changes, and says in `page` where.
 pub fn run(daemon: &Daemon, page: &watch::Sender<Page>, phase: &mut watch::Receiver<Phase>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .on_thread_unpark(progress)
-        .build();
-    let runtime = match runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(BLOCKING_THREADS).on_thread_unpark(progress);
+    let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(problem) => return error!("the page cannot be served: {problem}"),
     };
@@ -109,7 +106,17 @@ impl<'a> Server<'a> {
         let app = catching(protect(router(daemon.clone()), daemon.access.clone()));
         let shared = Shared { app, long };
         let (places, connections) = (Places::default(), JoinSet::new());
-        Self { daemon, shared, page, places, listening: None, connections, trouble: None, warned: Vec::new(), look_at: Instant::now() }
+        Self {
+            daemon,
+            shared,
+            page,
+            places,
+            listening: None,
+            connections,
+            trouble: None,
+            warned: Vec::new(),
+            look_at: Instant::now(),
+        }
     }
 
     async fn work(mut self) {
