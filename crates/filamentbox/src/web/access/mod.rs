@@ -384,7 +384,7 @@ fn url(address: SocketAddr, is_tls: bool, code: &str) -> String {
 }
 
 /// The address that others on the network see. Nothing is sent: the system only looks which one it would use.
-fn outward() -> Option<IpAddr> {
+pub(in crate::web) fn outward() -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
     // An address for documentation, that nobody has.
     socket.connect(("192.0.2.1", 9)).ok()?;
