@@ -45,6 +45,8 @@ pub struct Daemon {
     pub shown: watch::Receiver<Arc<Shown>>,
     /// The settings: to be shown, and to be changed.
     pub settings: Settings,
+    /// Where the page is.
+    pub page: watch::Receiver<server::Page>,
     /// The clocks.
     pub clocks: Arc<Clocks>,
     /// When the daemon started.

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::host::{Authority, Origin};
 use super::{Access, Caller, Connection, Visitor};
 use crate::web::openapi::other_methods;
+use crate::web::server::Client;
 
 /// What a script of another page cannot send without asking first, and nobody is ever allowed to.
 const OUR_HEADER: &str = "x-filamentbox";
@@ -67,6 +68,11 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
     let connection = request.extensions().get::<Connection>().copied();
     let mut answer = match admit(&access, connection, &request) {
         Ok((caller, visitor)) => {
+            if let (Caller::Session { .. } | Caller::Token { .. }, Some(client)) =
+                (&caller, request.extensions().get::<Client>())
+            {
+                client.is_known();
+            }
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(visitor);
             next.run(request).await

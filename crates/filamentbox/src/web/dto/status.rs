@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::{Backends, Controls, Safety, Sensor, SettingsStatus};
 use crate::journal::Statistics;
+use crate::web::server::ShownPage;
 
 /// The whole state at one moment.
 #[derive(Serialize, ToSchema)]
@@ -24,6 +25,7 @@ pub(crate) struct Status {
     pub(crate) safety: Safety,
     pub(crate) journal: Journal,
     pub(crate) settings: SettingsStatus,
+    pub(crate) web: ShownPage,
     /// Whether the box is simulated.
     pub(crate) simulated: bool,
     pub(crate) version: &'static str,

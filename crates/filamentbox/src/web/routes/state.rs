@@ -67,6 +67,7 @@ fn state_of(daemon: &Daemon, snapshot: &BoxSnapshot, books: &Books) -> dto::Stat
         safety: dto::safety(snapshot),
         journal: books.statistics.clone().into(),
         settings: settings::status(&daemon.settings),
+        web: daemon.page.borrow().shown(),
         simulated: daemon.simulated,
         version: env!("CARGO_PKG_VERSION"),
         uptime: clock.now.since(daemon.started).as_secs_f64(),

@@ -14,7 +14,7 @@ use filamentbox_core::sample::BoxName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{BoxQuery, Refusal, snapshot};
-use crate::web::access::Caller;
+use crate::web::access::{Access, Caller};
 use crate::web::extract::Asked;
 use crate::web::live::{Frame, Live};
 use crate::web::{Daemon, dto};
@@ -60,7 +60,8 @@ pub(super) async fn stream(
         },
     };
     let latest = streams.live.listen(&daemon);
-    let listener = Listener { daemon, box_name, latest, is_new: true, ended: Box::pin(ended(caller)), _place: place };
+    let ended = Box::pin(ended(daemon.access.clone(), caller));
+    let listener = Listener { daemon, box_name, latest, is_new: true, ended, _place: place };
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     // nginx hands the events on at once.
     let unbuffered = [("x-accel-buffering", "no")];
@@ -72,9 +73,9 @@ fn no_place() -> Response {
     ([(RETRY_AFTER, NO_PLACE_RETRY)], Refusal(StatusCode::SERVICE_UNAVAILABLE, hint)).into_response()
 }
 
-/// Waits until the caller may no longer see what the stream shows. Those on the socket, and at a simulated box, always may.
-async fn ended(_caller: Caller) {
-    std::future::pending().await
+/// Waits until the caller may no longer see what the stream shows.
+async fn ended(access: Access, caller: Caller) {
+    access.ended(&caller).await;
 }
 
 /// Somebody who listens.
