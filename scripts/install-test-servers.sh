@@ -53,8 +53,16 @@ install_sqlcipher() {
   .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
   touch .venv/installed
 }
+# What asks every route of the HTTP interface, of exactly the versions in its requirements.
+install_schemathesis() {
+  local place="$root/target/schemathesis" wanted="$root/crates/filamentbox/tests/daemon/api/requirements.txt"
+  if [ "$place/installed" -nt "$wanted" ]; then return; fi
+  python3 -m venv --clear "$place"
+  "$place/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: -r "$wanted"
+  touch "$place/installed"
+}
 # Each in a process of its own, as they change the folder.
-install_others() { (install_timescaledb); (install_sqlcipher); (install_openbao); }
+install_others() { (install_timescaledb); (install_sqlcipher); (install_openbao); (install_schemathesis); }
 if [ ${#packages[@]} -eq 0 ]; then
   install_others
   exit 0

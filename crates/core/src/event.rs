@@ -31,11 +31,13 @@ pub enum EventKind {
     Settings,
     /// The daemon itself: start, stop, recovery, disk.
     Daemon,
+    /// Somebody logged in, or tried to, or asked for something.
+    Access,
 }
 
 impl EventKind {
     /// Every kind, with its name in exports and in the API.
-    pub const NAMES: [(Self, &'static str); 7] = [
+    pub const NAMES: [(Self, &'static str); 8] = [
         (Self::Output, "output"),
         (Self::Override, "override"),
         (Self::Sensor, "sensor"),
@@ -43,6 +45,7 @@ impl EventKind {
         (Self::Backend, "backend"),
         (Self::Settings, "settings"),
         (Self::Daemon, "daemon"),
+        (Self::Access, "access"),
     ];
 
     /// The kind's name.

@@ -41,6 +41,8 @@ fn main() {
     if wanted("start") {
         let size = fs::metadata(env!("CARGO_BIN_EXE_filamentbox")).expect("the binary").len();
         println!("binary: {:.2} MB", size as f64 / 1e6);
+        let page: usize = filamentbox_client::ASSETS.iter().map(|asset| asset.bytes.len()).sum();
+        println!("the page in it, all files, compressed: {:.1} kB", page as f64 / 1e3);
         start_up();
     }
     if wanted("steady") {

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 
 pub use config::{
     AuditArgs, ConfigArgs, ConfigCommand, DescribeArgs, ExportSettingsArgs, GetArgs, ImportArgs, KeyCommand, ListArgs,
-    OriginalArgs, SetArgs, UnsetArgs,
+    OriginalArgs, ScopeArg, SetArgs, TokenCommand, UnsetArgs,
 };
 
 /// FilamentBox measures and conditions the air in filament boxes, keeps the history, and delivers it to your database.
@@ -62,6 +62,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Settings: show, change, import, export
     Config(ConfigArgs),
+    /// A fresh one-time code, with which a browser sets the password of the page; also when it was forgotten
+    SetupCode,
     /// Looks at everything that decides safety and working, and says how to mend it (exit code 1 when something fails)
     Doctor(DoctorArgs),
     /// Completions for a shell, to stdout
@@ -69,6 +71,9 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// The description of the HTTP interface (docs/openapi.json), to stdout
+    #[command(hide = true)]
+    Openapi,
     /// The process that holds the output lines (started by `run`, or a service of its own; not for people)
     RelayGuard(RelayGuardArgs),
 }

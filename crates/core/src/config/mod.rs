@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use secret::SecretText;
-pub use spec::{KeySpec, Kind, Standing, Value};
+pub use spec::{KeySpec, Kind, SECRET_MAX, Standing, URL_MAX, Value};
 pub use typed::{Band, BoxConfig, Config, Durability, OutputConfig, RequireSync, RetryConfig, SafetyConfig};
 
 /// Where a value comes from, highest first.

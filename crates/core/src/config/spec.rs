@@ -83,10 +83,12 @@ pub struct KeySpec {
     pub required: bool,
 }
 
-/// Longest name in a family, and longest secret, in bytes.
+/// Longest name in a family, in bytes.
 const NAME_MAX: usize = 64;
-const SECRET_MAX: usize = 4096;
-const URL_MAX: usize = 2048;
+/// Longest secret, in bytes.
+pub const SECRET_MAX: usize = 4096;
+/// Longest URL, in bytes.
+pub const URL_MAX: usize = 2048;
 
 impl KeySpec {
     /// An active key.

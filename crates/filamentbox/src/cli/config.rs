@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `config`
 #[derive(Debug, Args)]
@@ -91,6 +91,42 @@ pub enum ConfigCommand {
     /// The key of the store
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Tokens with which programs use the page's interface
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// `config token ...`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// A new token, on stdout, this once
+    Create {
+        /// What it is for, such as home-assistant
+        name: String,
+        /// What it may
+        #[arg(long, value_enum, default_value_t = ScopeArg::Read)]
+        scope: ScopeArg,
+    },
+    /// Every token's name and scope
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token back: from now on it is none
+    Revoke {
+        /// Its name
+        name: String,
+    },
+}
+
+/// What a token may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScopeArg {
+    /// Read
+    Read,
+    /// Read, switch, and repeat or drop what a backend refused
+    Control,
 }
 
 /// `config audit`

@@ -13,6 +13,7 @@ mod reset;
 mod run;
 mod screen;
 mod sensor;
+mod setup_code;
 mod status;
 mod switch;
 mod tui;
@@ -60,8 +61,13 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         Command::Outbox(args) => ask(data_dir, async |client| outbox::outbox(&args, client).await),
         Command::Events(args) => ask(data_dir, async |client| events::events(&args, client).await),
         Command::Config(command) => config::config(command, places(client_data_dir)),
+        Command::SetupCode => ask(data_dir, setup_code::setup_code),
         Command::Doctor(args) => doctor::doctor(&args, places(client_data_dir)),
         Command::Completions { shell } => completions::completions(shell),
+        Command::Openapi => {
+            say(crate::web::openapi::document().trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::RelayGuard(args) => relay_guard::relay_guard(args),
     };
     result.unwrap_or_else(|problem| {

@@ -62,7 +62,7 @@ impl Worker {
             }
             Request::Accounts { reply } => answer(reply, Some(self.accounts(&clock))),
             Request::Statistics { reply } => answer(reply, Some(self.statistics(&clock))),
-            Request::Events { limit, reply } => answer(reply, Some(self.events(limit, &clock))),
+            Request::Events { before, limit, reply } => answer(reply, Some(self.events(before, limit, &clock))),
             Request::Chunk { from, selection, reply } => answer(reply, self.chunk(from, &selection, &clock)),
             Request::Rollups { resolution, range, box_name, reply } => {
                 let rolled = self.disk.with(clock.now, |store| {
@@ -306,12 +306,12 @@ impl Worker {
         }
     }
 
-    fn events(&mut self, limit: usize, clock: &Clock) -> Vec<(u64, Event)> {
-        let mut events: Vec<_> =
-            self.events.iter().rev().take(limit).map(|pending| (pending.id, pending.event.clone())).collect();
+    fn events(&mut self, before: u64, limit: usize, clock: &Clock) -> Vec<(u64, Event)> {
+        let pending = self.events.iter().rev().filter(|pending| pending.id < before).take(limit);
+        let mut events: Vec<_> = pending.map(|pending| (pending.id, pending.event.clone())).collect();
         let left = limit - events.len();
         // While the disk fails, that it does is the event to show.
-        events.extend(self.disk.with(clock.now, |store| store.events(left)).unwrap_or_default());
+        events.extend(self.disk.with(clock.now, |store| store.events(before, left)).unwrap_or_default());
         events
     }
 

@@ -146,7 +146,15 @@ impl Handle {
     /// # Errors
     /// [`Gone`].
     pub async fn events(&self, limit: usize) -> Result<Vec<(u64, Event)>, Gone> {
-        self.ask(|reply| Request::Events { limit, reply }).await
+        self.events_before(u64::MAX, limit).await
+    }
+
+    /// The newest `limit` events with numbers below `before`, newest first: the next page of [`Self::events`].
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn events_before(&self, before: u64, limit: usize) -> Result<Vec<(u64, Event)>, Gone> {
+        self.ask(|reply| Request::Events { before, limit, reply }).await
     }
 
     /// The points of a time range in the order of the sequence, in chunks. The journal's thread serves one chunk after another, so a

@@ -70,6 +70,7 @@ pub(super) enum Request {
         reply: Reply<Statistics>,
     },
     Events {
+        before: u64,
         limit: usize,
         reply: Reply<Vec<(u64, Event)>>,
     },

@@ -219,7 +219,7 @@ impl Waiting {
             Request::Wake => {}
             Request::Accounts { reply } => drop(reply.send(self.accounts(&clock))),
             Request::Statistics { reply } => drop(reply.send(self.statistics(&clock))),
-            Request::Events { limit, reply } => drop(reply.send(self.newest_events(limit))),
+            Request::Events { before, limit, reply } => drop(reply.send(self.newest_events(before, limit))),
             Request::Chunk { selection, reply, .. } => drop(reply.send(self.chunk(&selection, &clock))),
             Request::Rollups { reply, .. } => drop(reply.send(Rolled { rollups: Vec::new(), end: 0 })),
             Request::Reach { reply, .. } => drop(reply.send(Reach::default())),
@@ -284,8 +284,8 @@ impl Waiting {
         }
     }
 
-    fn newest_events(&self, limit: usize) -> Vec<(u64, Event)> {
-        let numbered = (0..).zip(self.events.iter().map(|(event, _)| event.clone()));
+    fn newest_events(&self, before: u64, limit: usize) -> Vec<(u64, Event)> {
+        let numbered = (0..before).zip(self.events.iter().map(|(event, _)| event.clone()));
         let mut events: Vec<_> = numbered.collect();
         events.reverse();
         events.truncate(limit);

@@ -20,7 +20,7 @@ use super::tasks::{Delivery, Task};
 use crate::exposition::Names;
 use crate::journal::Handle;
 use crate::web::access::Caller;
-use crate::web::{Daemon, router};
+use crate::web::{Daemon, router, server};
 
 /// At stop, what waits gets so long to reach the backends; the rest is sent after the next start.
 const LAST_SEND: Duration = Duration::from_secs(3);
@@ -104,7 +104,7 @@ impl Net {
         match listener.map(|listener| listener.and_then(tokio::net::UnixListener::from_std)) {
             None => {}
             Some(Ok(listener)) => {
-                let app = router(self.daemon.clone()).layer(axum::Extension(Caller::Socket));
+                let app = server::catching(router(self.daemon.clone()).layer(axum::Extension(Caller::Socket)));
                 tokio::spawn(async move { axum::serve(listener, app).await });
             }
             Some(Err(problem)) => error!("the socket cannot be served: {problem}"),

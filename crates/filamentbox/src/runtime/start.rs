@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use filamentbox_core::chamber::{Chamber, Wanted};
-use filamentbox_core::config::Config;
+use filamentbox_core::config::{Config, Source};
 use filamentbox_core::event::{Event, EventKind, Severity};
 use filamentbox_core::time::UnixTime;
 use filamentbox_devices::sensors::sim::{SimulatedBox, SimulatedFault};
@@ -40,7 +40,8 @@ use crate::cli::RELAY_FILE;
 use crate::journal::{self, Handle, Intake, Journal, Recovery};
 use crate::settings::Loaded;
 use crate::web::Daemon;
-use crate::web::server::{self, Port};
+use crate::web::access::Access;
+use crate::web::server::{self, Page};
 
 /// RAM-backed folders in which the open block survives a crash of the program, best first.
 const CRASH_LOG_DIRS: [&str; 2] = ["/dev/shm", "/run/shm"];
@@ -128,6 +129,10 @@ impl Start {
         &self.loaded.config
     }
 
+    fn open_trace(&self) -> Result<Option<Trace>> {
+        self.trace.as_deref().map(Trace::open).transpose().context("the trace file cannot be opened")
+    }
+
     fn journal(&self, path: PathBuf) -> Result<(Intake, Handle)> {
         let options = journal_options(self.config(), path, self.clocks.clone(), self.alerts.clone());
         if options.crash_log_dir.is_none() {
@@ -177,6 +182,7 @@ impl Start {
             snapshots,
             simulated: self.simulation.as_ref().map(SimulatedBox::outputs),
             inbox,
+            trace: self.open_trace()?,
         };
         if let Some(lost) = lost {
             control.latch_guard_lost(&lost);
@@ -188,7 +194,6 @@ impl Start {
     fn sensors(&self, control: &SyncSender<ControlInput>) -> Result<Vec<Sender<SensorSettings>>> {
         let mut sensors = Vec::new();
         for (box_index, box_config) in self.config().boxes.iter().enumerate() {
-            let trace = self.trace.as_deref().map(Trace::open).transpose();
             let (settings_sender, changes) = channel();
             let mut sensing = Sensing {
                 box_index,
@@ -198,7 +203,7 @@ impl Start {
                 clocks: self.clocks.clone(),
                 control: control.clone(),
                 changes,
-                trace: trace.context("the trace file cannot be opened")?,
+                trace: self.open_trace()?,
                 opener: Opener::new(),
                 sensor: None,
             };
@@ -222,14 +227,21 @@ impl Start {
         let delivery = Delivery::of(&self.loaded, surroundings);
         let (shown, shown_receiver) = watch::channel(Arc::new(Shown::of(&delivery, None)));
         let journal = surroundings.journal.clone();
+        let (page, page_receiver) = watch::channel(Page::default());
+        let is_simulated = self.simulation.is_some();
+        // A simulated sensor without `--simulate` opens nothing.
+        let sensor = self.loaded.settings.get("sensor.type");
+        let is_open = sensor.is_some_and(|setting| setting.source == Source::Simulate);
         let daemon = Daemon {
+            access: Access::new(settings.clone(), journal.clone(), self.clocks.clone(), is_open),
             snapshots,
             control: control.clone(),
             journal: journal.clone(),
             shown: shown_receiver,
             settings,
+            page: page_receiver,
             started: self.clocks.read().now,
-            simulated: self.simulation.is_some(),
+            simulated: is_simulated,
             clocks: self.clocks.clone(),
             phase: phase_receiver.clone(),
         };
@@ -243,21 +255,15 @@ impl Start {
             phase: phase_receiver,
             listener,
         };
-        self.web(daemon, phase.subscribe())?;
+        self.web(daemon, page, phase.subscribe())?;
         spawn("net", Fate::Restart, self.notices.clone(), move || net.run())?;
         Ok((phase, changes_sender))
     }
 
     /// The port, which may fail without any harm to the box.
-    fn web(&self, daemon: Daemon, mut phase: watch::Receiver<Phase>) -> Result<()> {
-        match Port::of(&self.loaded.settings, daemon.simulated) {
-            Ok(None) => {}
-            Ok(Some(port)) => {
-                let run = move || server::run(&port, &daemon, &mut phase);
-                spawn("web", Fate::Restart, self.notices.clone(), run)?;
-            }
-            Err(problem) => error!("there is no page: {problem}"),
-        }
+    fn web(&self, daemon: Daemon, page: watch::Sender<Page>, mut phase: watch::Receiver<Phase>) -> Result<()> {
+        let run = move || server::run(&daemon, &page, &mut phase);
+        spawn("web", Fate::Restart, self.notices.clone(), run)?;
         Ok(())
     }
 }

@@ -19,6 +19,8 @@ use std::ffi::OsStr;
 use filamentbox_core::config::{Config, ConfigError, Layer, Registry, Settings, Source};
 use filamentbox_devices::sensors;
 
+use crate::web::access::settings as access;
+use crate::web::server;
 use crate::{alerts, sinks};
 
 pub use environment::{Variable, variable_name};
@@ -123,6 +125,8 @@ pub fn check_together(settings: &Settings) -> (Config, Vec<ConfigError>) {
     let mut problems = sinks::check(settings, &config);
     problems.extend(sensors::check(settings));
     problems.extend(alerts::check(settings));
+    problems.extend(access::check(settings));
+    problems.extend(server::check(settings));
     let range_end_c = sensors::SENSORS.iter().find(|kind| kind.name == config.sensor_type);
     let range_end_c = range_end_c.and_then(|kind| kind.temperature_max_c);
     problems.extend(range_end_c.and_then(|end_c| config.check_sensor_range(&config.sensor_type, end_c)));

@@ -15,6 +15,7 @@ use super::key::Key;
 use super::places::{FileId, Places};
 use super::rows;
 use crate::runtime::clock::wall;
+use crate::web::access::settings::to_be_stored;
 
 /// Another program may be changing a setting.
 const BUSY: Duration = Duration::from_secs(5);
@@ -256,6 +257,12 @@ impl Store {
     ) -> Result<T, E> {
         let path = self.path.clone();
         let failed = |reason| E::from(StoreError::of(&path, reason));
+        // The password is never in the store, only its hash.
+        let changes: Vec<Change> = changes
+            .iter()
+            .map(to_be_stored)
+            .collect::<Result<_, _>>()
+            .map_err(|problem| StoreError::Unusable { path: path.clone(), reason: std::io::Error::other(problem) })?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         if let Some(expected) = expected
             && rows::settings(&read(&transaction).map_err(failed)?) != expected
@@ -264,7 +271,7 @@ impl Store {
         }
         let at = wall().map_or(0.0, |wall| wall.millis() as f64 / 1e3);
         let mut lines = Vec::new();
-        for change in changes {
+        for change in &changes {
             lines.extend(apply(&transaction, registry, change, who, at).map_err(failed)?);
         }
         let checked = check(&rows::settings(&read(&transaction).map_err(failed)?))?;

@@ -12,6 +12,7 @@ pub mod influxdb_v2;
 pub mod influxdb_v3;
 pub mod line_protocol;
 mod lines;
+pub mod probe;
 pub mod prometheus;
 pub mod prometheus_remote_write;
 mod secrets;

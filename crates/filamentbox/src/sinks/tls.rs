@@ -105,7 +105,8 @@ fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     None
 }
 
-fn date(time: &UnixTime) -> Option<String> {
+/// A day, as people write it.
+pub(crate) fn date(time: &UnixTime) -> Option<String> {
     let time = Timestamp::from_second(i64::try_from(time.as_secs()).ok()?).ok()?;
     Some(time.strftime("%Y-%m-%d").to_string())
 }

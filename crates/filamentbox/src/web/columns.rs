@@ -1,24 +1,11 @@
-//! A chart as JSON: a column for each field.
+//! The fields of a chart's points: a column for each.
 
 use filamentbox_core::sample::FIELD_NAMES;
 use filamentbox_core::units::{absolute_humidity_g_m3, dew_point_c};
-use serde::Serialize;
 
+use super::dto::Columns;
 use super::series::Row;
 use crate::journal::{Bucket, Extent};
-
-/// The values of a field, one for each time stamp; null where nothing was measured.
-#[derive(Serialize, Debug)]
-pub(crate) struct Columns {
-    /// Mean; for an output, the share of the samples with its line active, 0 to 1.
-    mean: Vec<Option<f64>>,
-    /// Lowest. Only of what a sensor measures: of what is calculated from it, rollups know the mean only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min: Option<Vec<Option<f64>>>,
-    /// Highest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max: Option<Vec<Option<f64>>>,
-}
 
 /// A field of a chart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -81,8 +81,10 @@ impl Seen {
 
     /// The event about the box of this place in the list.
     fn text(&self, daemon: &Daemon, index: usize, id: u64) -> Bytes {
-        let status = routes::whole_state(daemon, &self.snapshots[index], &self.books);
-        Bytes::from(format!("id: {id}\ndata: {status}\n\n"))
+        let state = routes::whole_state(daemon, &self.snapshots[index], &self.books);
+        // Numbers and texts by name: there is nothing that could fail.
+        let json = serde_json::to_string(&state).unwrap_or_default();
+        Bytes::from(format!("id: {id}\ndata: {json}\n\n"))
     }
 
     fn frame(self, daemon: &Daemon, id: u64) -> Frame {

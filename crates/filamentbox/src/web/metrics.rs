@@ -21,6 +21,9 @@ use crate::runtime::sink_view::{SinkStatus, SinkView};
 /// Prometheus takes a value for as long as well when nothing newer comes.
 const FRESH: Duration = Duration::from_secs(300);
 
+/// Everything for a Prometheus that scrapes.
+#[utoipa::path(get, path = "/metrics", tag = "Service", responses(
+    (status = 200, description = "Prometheus text", body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(daemon): State<Daemon>) -> impl IntoResponse {
     let mut text = Exposition::default();
     boxes(&mut text, &daemon);

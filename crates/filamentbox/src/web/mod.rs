@@ -3,13 +3,16 @@
 //! Neither can delay control.
 
 pub mod access;
+mod assets;
 mod books;
 mod chart;
 mod columns;
 mod dto;
+mod extract;
 pub mod history;
 mod live;
 mod metrics;
+pub mod openapi;
 mod routes;
 mod series;
 pub mod server;
@@ -43,6 +46,8 @@ pub struct Daemon {
     pub shown: watch::Receiver<Arc<Shown>>,
     /// The settings: to be shown, and to be changed.
     pub settings: Settings,
+    /// Where the page is.
+    pub page: watch::Receiver<server::Page>,
     /// The clocks.
     pub clocks: Arc<Clocks>,
     /// When the daemon started.
@@ -51,4 +56,6 @@ pub struct Daemon {
     pub phase: watch::Receiver<Phase>,
     /// Whether the box is simulated.
     pub simulated: bool,
+    /// Who may do what at the port.
+    pub access: access::Access,
 }

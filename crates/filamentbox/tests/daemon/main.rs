@@ -16,6 +16,7 @@ mod keeping;
 mod kills;
 mod metrics;
 mod outputs;
+mod page;
 mod proxied;
 mod settings;
 mod sinks;

@@ -12,6 +12,7 @@ mod key;
 mod list;
 mod old_names;
 mod set;
+mod token;
 mod unset;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn run(command: ConfigCommand, installation: Installation) -> Result<ExitCode> {
         ConfigCommand::Describe(args) => describe::describe(&args),
         ConfigCommand::Export(args) => export::export(&args, &installation),
         ConfigCommand::Import(args) => import::import(&args, &installation),
+        ConfigCommand::Token(command) => token::token(command, &installation),
         ConfigCommand::Key(command) => key::key(&command, installation.places),
         ConfigCommand::Audit(args) => audit::audit(&args, installation.places),
     }

@@ -42,15 +42,15 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<(u64, Event)> {
 }
 
 impl Store {
-    /// The newest `limit` events, newest first.
+    /// The newest `limit` events with numbers below `before`, newest first.
     ///
     /// # Errors
     /// SQLite's.
-    pub(in crate::journal) fn events(&self, limit: usize) -> rusqlite::Result<Vec<(u64, Event)>> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT id, at_ms, box, kind, severity, text FROM event ORDER BY id DESC LIMIT ?1")?;
-        statement.query_map([int(limit as u64)], from_row)?.collect()
+    pub(in crate::journal) fn events(&self, before: u64, limit: usize) -> rusqlite::Result<Vec<(u64, Event)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, at_ms, box, kind, severity, text FROM event WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        )?;
+        statement.query_map([int(before), int(limit as u64)], from_row)?.collect()
     }
 
     /// Forgets all but the newest events.

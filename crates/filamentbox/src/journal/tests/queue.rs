@@ -320,7 +320,7 @@ fn rollups_are_lowest_mean_and_highest() {
             let temperatures = || of.iter().map(|point| i64::from(point.measurement.temperature.centi()));
             let temperature = bucket.temperature;
             assert_eq!(Some(temperature.low), temperatures().min());
-            assert_eq!(temperature.sum, temperatures().sum());
+            assert_eq!(temperature.sum, temperatures().sum::<i64>());
             assert_eq!(Some(temperature.high), temperatures().max());
             assert_eq!(bucket.heater_on, of.iter().filter(|point| point.heater_on).count() as i64);
             assert!(bucket.pressure.mean().is_some_and(|pascal| (pascal - 101_325.0).abs() < 100.0));

@@ -14,6 +14,8 @@ use crate::settings::{Change, Loaded, SettingsError};
 pub struct View {
     /// What is set and was accepted. What is marked as taking effect at the next start may not hold yet.
     pub set: Loaded,
+    /// What the daemon goes by.
+    pub in_force: Arc<Loaded>,
     /// What is set and does not hold before the next start, by key.
     pub restart_needed: Vec<String>,
     /// Why what is set now was not accepted; the last good settings hold then.
@@ -50,6 +52,8 @@ pub(super) enum Request {
     Vault(News),
     /// Set something.
     Change { changes: Vec<Change>, who: &'static str, answer: Answer },
+    /// What would be set with these changes.
+    Survey { changes: Vec<Change>, answer: oneshot::Sender<Result<Loaded, NotChanged>> },
     /// The daemon stops.
     End,
 }
@@ -91,6 +95,17 @@ impl Settings {
     pub async fn change(&self, changes: Vec<Change>, who: &'static str) -> Result<(), NotChanged> {
         let (answer, answered) = oneshot::channel();
         self.ask(Request::Change { changes, who, answer });
+        let gone = || NotChanged::Failed("the settings' thread does not answer".to_owned());
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// What would be set after `changes`; nothing is changed.
+    ///
+    /// # Errors
+    /// [`NotChanged`]: they are not allowed, or what is set now is not known.
+    pub async fn survey(&self, changes: Vec<Change>) -> Result<Loaded, NotChanged> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Survey { changes, answer });
         let gone = || NotChanged::Failed("the settings' thread does not answer".to_owned());
         answered.await.unwrap_or_else(|_| Err(gone()))
     }

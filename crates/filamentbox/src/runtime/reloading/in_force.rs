@@ -47,8 +47,8 @@ mod tests {
     #[test]
     fn marked_keys_wait_and_the_others_hold() {
         let new = [("webui.port", "80"), ("persistence.db_path", "other.db"), ("safety.max_temp_c", "60")];
-        check(&[], &new, &["safety.max_temp_c"], &["persistence.db_path", "webui.port"]);
-        check(&new, &[], &["safety.max_temp_c"], &["persistence.db_path", "webui.port"]);
+        check(&[], &new, &["safety.max_temp_c", "webui.port"], &["persistence.db_path"]);
+        check(&new, &[], &["safety.max_temp_c", "webui.port"], &["persistence.db_path"]);
         check(&[("sensor.type", "bme280")], &[("sensor.type", "dht22")], &["sensor.type"], &[]);
     }
 

@@ -52,7 +52,8 @@ impl Reloading {
     /// A thread that has applied `loaded`, as it was read from `sources`, and the way to it; on `vault` Vault is asked at once.
     pub fn new(sources: Sources, loaded: Loaded, watch: Watch, vault: Option<mpsc::Sender<()>>) -> (Self, Settings) {
         let (sender, requests) = mpsc::channel();
-        let view = View { set: loaded.clone(), restart_needed: Vec::new(), problems: Vec::new() };
+        let in_force = Arc::new(loaded.clone());
+        let view = View { set: loaded.clone(), in_force, restart_needed: Vec::new(), problems: Vec::new() };
         let (view, receiver) = state::channel(Arc::new(view));
         let registry = Arc::new(settings::registry());
         let waker = watch.waker();
@@ -72,6 +73,7 @@ impl Reloading {
                     Request::Reload => is_due = true,
                     Request::Vault(news) => is_due |= self.hear(news),
                     Request::Change { changes, who, answer } => drop(answer.send(self.change(parts, &changes, who))),
+                    Request::Survey { changes, answer } => drop(answer.send(self.survey(&changes))),
                     Request::End => return,
                 }
             }
@@ -102,6 +104,11 @@ impl Reloading {
         let loaded = self.sources.change(changes, who)?;
         self.accept(parts, loaded, Some(who));
         Ok(())
+    }
+
+    fn survey(&self, changes: &[Change]) -> Result<Loaded, NotChanged> {
+        let survey = self.sources.survey_changed(changes)?;
+        survey.loaded.ok_or(NotChanged::Refused(survey.problems))
     }
 
     /// The last good settings hold on.
@@ -143,8 +150,9 @@ impl Reloading {
             say(parts, Severity::Info, if waits { format!("{text}; takes effect at the next start") } else { text });
         }
         parts.apply(&self.in_force, &in_force);
-        self.in_force = in_force;
-        self.view.send_replace(Arc::new(View { set: loaded, restart_needed, problems: Vec::new() }));
+        self.in_force = in_force.clone();
+        let in_force = Arc::new(in_force);
+        self.view.send_replace(Arc::new(View { set: loaded, in_force, restart_needed, problems: Vec::new() }));
     }
 
     fn describe(&self, key: &str, old: &Loaded, new: &Loaded, who: Option<&str>) -> String {

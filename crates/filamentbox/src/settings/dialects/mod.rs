@@ -5,12 +5,14 @@
 //! which the caller is asked. Whether a value is allowed is not decided here: the key's own description does that.
 //! Not here: the short names of its `.env` file, which only an import reads (`settings::import`).
 
+mod changes;
 mod influxdb;
 mod layers;
 mod names;
 
 use serde_json::Value;
 
+pub use changes::{Translated, any_old, translate_changes};
 pub(super) use layers::translate;
 use names::{IGNORED, RENAMED};
 

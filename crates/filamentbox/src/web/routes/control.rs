@@ -3,32 +3,62 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use filamentbox_core::command::{Command, Wish};
 use filamentbox_core::sample::BoxName;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
-use super::{Asked, BoxQuery, Refusal, bad_request};
+use super::{BoxQuery, Refusal, bad_request};
 use crate::runtime::control::ControlInput;
+use crate::web::extract::{Asked, Named, Sent, present};
+use crate::web::openapi::schema;
 use crate::web::{Daemon, dto};
 
 /// Control answers within a quarter of a second; without an answer after so long something is wrong.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// A reset may have to start the guard anew.
 const RESET_MAX: Duration = Duration::from_secs(8);
+/// The shortest override: nobody sees a shorter one.
+const SECONDS_MIN: f64 = 1.0;
+/// The longest override, a year: who wants a longer one wants none.
+const SECONDS_MAX: f64 = 31_536_000.0;
+/// What a wish may be.
+const ALLOWED: &str =
+    "{\"state\": true, false or null, \"seconds\": a number from 1 to 31536000, if it is to end by itself}";
 
+/// What is wished of an output.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wished {
+    #[serde(default, deserialize_with = "present")]
+    state: Option<Value>,
+    seconds: Option<Value>,
+}
+
+/// Switches an output by hand, or hands it back to its controller. The interlock may refuse heat.
+#[utoipa::path(post, path = "/api/controls/{output}", tag = "Control",
+    params(("output" = String, Path, description = "`heater` or `fan`", pattern = "^(heater|fan)$"), BoxQuery),
+    request_body = Wished,
+    responses(
+        (status = 200, description = "How the output is now", body = dto::Switched),
+        (status = 401, description = "Log in first; off without `seconds` is open to everybody", body = dto::Refused),
+        (status = 404, description = "There is no such output", body = dto::Refused),
+        (status = 503, description = "Control does not answer; the relay guard releases the outputs", body = dto::Refused)))]
 pub(super) async fn control(
     State(daemon): State<Daemon>,
-    Path(output): Path<String>,
+    Named(output): Named,
     Asked(query): Asked<BoxQuery>,
-    body: Bytes,
-) -> Result<Json<Value>, Refusal> {
+    body: Sent,
+) -> Result<Json<dto::Switched>, Refusal> {
     let output = dto::output_kind(&output)
         .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("there is no output {output:?}")))?;
-    let wish = wish(&body)?;
+    let wish = wish(body.object(ALLOWED)?)?;
     let name = query.r#box.as_deref().unwrap_or("main");
     let box_name = BoxName::new(name).ok_or_else(|| bad_request(format!("{name:?} is not a box's name")))?;
     let (answer, answered) = oneshot::channel();
@@ -36,49 +66,36 @@ pub(super) async fn control(
     daemon.control.try_send(ControlInput::Command(command, answer)).map_err(|_| busy())?;
     let answer = tokio::time::timeout(ANSWER_MAX, answered).await.map_err(|_| busy())?.map_err(|_| busy())?;
     let state = answer.map_err(|refused| bad_request(refused.to_string()))?;
-    let clock = daemon.clocks.read();
-    let shown = serde_json::to_value(dto::output(&state, clock)).unwrap_or_default();
-    Ok(Json(json!({
-        "success": true,
-        "state": shown["manual"],
-        "on": shown["on"],
-        "mode": shown["mode"],
-        "reason": shown["reason"],
-        "until": shown["until"],
-    })))
+    Ok(Json(dto::output(&state, daemon.clocks.read()).into()))
 }
 
 /// Faults and latches are over, says a person; answered with the faults that are still there.
-pub(super) async fn reset(State(daemon): State<Daemon>) -> Result<Json<Value>, Refusal> {
+#[utoipa::path(post, path = "/api/safety/reset", tag = "Control", responses(
+    (status = 200, description = "What is still wrong", body = dto::Faults),
+    (status = 503, description = "Control or the relay guard does not answer", body = dto::Refused)))]
+pub(super) async fn reset(State(daemon): State<Daemon>) -> Result<Json<dto::Faults>, Refusal> {
     let (answer, answered) = oneshot::channel();
     daemon.control.try_send(ControlInput::Reset(answer)).map_err(|_| busy())?;
     let answer = tokio::time::timeout(RESET_MAX, answered).await.map_err(|_| busy())?.map_err(|_| busy())?;
     answer.map_err(|lost| Refusal(StatusCode::SERVICE_UNAVAILABLE, lost.to_string()))?;
     let faults: Vec<String> = daemon.snapshots.borrow().iter().flat_map(|snapshot| snapshot.faults.clone()).collect();
-    Ok(Json(json!({ "success": true, "faults": faults })))
+    Ok(Json(dto::Faults { success: true, faults }))
 }
 
 fn busy() -> Refusal {
     Refusal(StatusCode::SERVICE_UNAVAILABLE, "control does not answer; the relay guard releases the outputs".to_owned())
 }
 
-/// `{"state": true|false|null, "seconds": n?}`, and nothing else.
-fn wish(body: &[u8]) -> Result<Wish, Refusal> {
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| bad_request(format!("the body is not JSON: {error}")))?;
-    let fields = body.as_object().ok_or_else(|| bad_request("the body must be an object"))?;
-    if let Some(unknown) = fields.keys().find(|key| !matches!(key.as_str(), "state" | "seconds")) {
-        return Err(bad_request(format!("unknown field {unknown:?}; allowed: state, seconds")));
-    }
-    let hold = match fields.get("seconds") {
-        None | Some(Value::Null) => None,
+fn wish(wished: Wished) -> Result<Wish, Refusal> {
+    let hold = match wished.seconds {
+        None => None,
         Some(seconds) => {
-            let allowed = seconds.as_f64().filter(|seconds| (1.0..=31_536_000.0).contains(seconds));
+            let allowed = seconds.as_f64().filter(|seconds| (SECONDS_MIN..=SECONDS_MAX).contains(seconds));
             let seconds = allowed.ok_or_else(|| bad_request("'seconds' must be a number from 1 to 31536000"))?;
             Some(Duration::from_secs_f64(seconds))
         }
     };
-    match (fields.get("state"), hold) {
+    match (wished.state, hold) {
         (None, _) => Err(bad_request("Missing 'state' in request body")),
         (Some(Value::Bool(true)), hold) => Ok(Wish::On { hold }),
         (Some(Value::Bool(false)), hold) => Ok(Wish::Off { hold }),
@@ -90,13 +107,46 @@ fn wish(body: &[u8]) -> Result<Wish, Refusal> {
     }
 }
 
+impl PartialSchema for Wished {
+    fn schema() -> RefOr<Schema> {
+        let by_hand = "For so long, s; afterwards its controller decides again. Without it the heater is on for `safety.override_max` at \
+                       most, and everything else lasts until it is taken back.";
+        schema(json!({
+            "description": "What is wished of an output.",
+            "oneOf": [
+                {
+                    "description": "On or off by hand.",
+                    "type": "object",
+                    "properties": {
+                        "state": { "type": "boolean" },
+                        "seconds": {
+                            "description": by_hand, "type": ["number", "null"], "minimum": SECONDS_MIN, "maximum": SECONDS_MAX,
+                        },
+                    },
+                    "required": ["state"],
+                    "additionalProperties": false,
+                },
+                {
+                    "description": "Back to its controller.",
+                    "type": "object",
+                    "properties": { "state": { "type": "null" }, "seconds": { "type": "null" } },
+                    "required": ["state"],
+                    "additionalProperties": false,
+                },
+            ],
+        }))
+    }
+}
+
+impl ToSchema for Wished {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn check(body: &str, expected: Result<Wish, &str>) {
-        let wished = wish(body.as_bytes()).map_err(|Refusal(_, problem)| problem);
+        let wished = Sent(body.to_owned().into()).object(ALLOWED).and_then(wish).map_err(|Refusal(_, problem)| problem);
         match (wished, expected) {
             (Ok(wish), Ok(expected)) => assert_eq!(wish, expected),
             (Err(problem), Err(word)) => assert!(problem.contains(word), "{word:?} is not in {problem:?}"),
@@ -116,6 +166,8 @@ mod tests {
         check(r#"{"state":true,"seconds":"60"}"#, Err("from 1"));
         check(r#"{"state":null,"seconds":60}"#, Err("goes with true or false"));
         check(r#"{"state":true,"force":true}"#, Err("unknown field"));
+        check(r#"{"state":false,"state":true}"#, Err("duplicate field"));
+        check(r#"{"state":false,"seconds":null}"#, Ok(Wish::Off { hold: None }));
         check("[true]", Err("an object"));
         check("state=true", Err("not JSON"));
     }

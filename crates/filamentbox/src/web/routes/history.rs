@@ -1,6 +1,5 @@
 //! `/api/history`: what was measured, as the points of a chart and sample by sample.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,20 +7,22 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use filamentbox_core::sample::{BoxName, FIELD_NAMES};
 use filamentbox_core::time::UnixTime;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use utoipa::IntoParams;
 
-use super::{Asked, BoxQuery, Refusal, bad_request, snapshot, within};
+use super::{BoxQuery, Refusal, bad_request, snapshot, within};
 use crate::journal::Gone;
 use crate::web::chart::{self, Chart, Wanted};
-use crate::web::columns::{Columns, Field};
-use crate::web::{Daemon, history};
+use crate::web::columns::Field;
+use crate::web::extract::Asked;
+use crate::web::{Daemon, dto, history};
 
 /// Points of a chart at most: no screen is wider.
 const POINTS_MAX: usize = 2000;
@@ -46,48 +47,40 @@ impl Readers {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ChartQuery {
+    /// From this moment on, Unix seconds; without it, a day.
+    #[param(value_type = Option<f64>, minimum = 0, maximum = 253402300799_i64)]
     from: Option<String>,
+    /// Up to this moment, Unix seconds; without it, up to now.
+    #[param(value_type = Option<f64>, minimum = 0, maximum = 253402300799_i64)]
     to: Option<String>,
+    /// Points at most; a point without values comes on top for each gap.
+    #[param(value_type = Option<u64>, minimum = 1, maximum = 2000, default = 500)]
     points: Option<String>,
+    /// Fields, with commas between; without it, all.
+    #[param(
+        pattern = "^(temperature_[cf]|humidity|pressure|dew_point_c|absolute_humidity|heater_on|fan_on)(,(temperature_[cf]|humidity|pressure|dew_point_c|absolute_humidity|heater_on|fan_on))*$",
+        example = "temperature_c,heater_on"
+    )]
     fields: Option<String>,
+    /// The box; a default installation has one, `main`.
+    #[param(pattern = "^[a-z0-9_-]{1,32}$", example = "main")]
     r#box: Option<String>,
 }
 
-/// The points of a chart.
-#[derive(Serialize)]
-pub(super) struct History {
-    r#box: String,
-    /// Unix seconds.
-    from: Option<f64>,
-    to: Option<f64>,
-    /// The length of a point in s; 0 for single samples.
-    resolution: f64,
-    /// The beginning of each point, Unix seconds.
-    timestamps: Vec<f64>,
-    fields: BTreeMap<&'static str, Columns>,
-    /// Why there is nothing, if it is not that nothing was measured.
-    note: Option<&'static str>,
-    read: WasRead,
-}
-
-/// What was read for it.
-#[derive(Serialize)]
-struct WasRead {
-    /// Minutes and hours.
-    rollups: u64,
-    /// Packed blocks of samples.
-    blocks: u64,
-    /// Samples out of those blocks, and from memory.
-    samples: u64,
-}
-
+/// The points of a chart: single samples where they are few, else what was measured in equal stretches of time.
+#[utoipa::path(get, path = "/api/history", tag = "History", operation_id = "history", params(ChartQuery), responses(
+    (status = 200, description = "The points", body = dto::History),
+    (status = 404, description = "There is no such box", body = dto::Refused),
+    (status = 503, description = "The journal does not answer in time", body = dto::Refused)))]
 pub(super) async fn chart(
     State(daemon): State<Daemon>,
     Extension(Readers(readers)): Extension<Readers>,
     Asked(query): Asked<ChartQuery>,
-) -> Result<Json<History>, Refusal> {
+) -> Result<Json<dto::History>, Refusal> {
     let box_name = snapshot(&daemon, &BoxQuery { r#box: query.r#box.clone() })?.name;
     let fields = query.fields.as_deref().map_or_else(|| Ok(Field::all()), fields)?;
     let points = query.points.as_deref().map_or(Ok(POINTS), points)?;
@@ -99,6 +92,7 @@ pub(super) async fn chart(
         None => {
             (Chart::empty(), Some("the time of day is not known yet; say from and to, or wait for the clock to be set"))
         }
+        Some(range) if range.is_empty() => (Chart::empty(), Some("from does not lie before to: nothing is in between")),
         Some(range) => {
             let wanted = Wanted { range, points, box_name, interval };
             let read = async {
@@ -109,7 +103,7 @@ pub(super) async fn chart(
         }
     };
     let seconds = |at: i64| UnixTime::from_millis(at).seconds();
-    Ok(Json(History {
+    Ok(Json(dto::History {
         r#box: name,
         from: range.as_ref().map(|range| seconds(range.start)),
         to: range.as_ref().map(|range| seconds(range.end)),
@@ -117,7 +111,7 @@ pub(super) async fn chart(
         timestamps: chart.rows.iter().map(|(at, _)| seconds(*at)).collect(),
         fields: fields.into_iter().map(|field| (field.0, field.columns(&chart.rows))).collect(),
         note,
-        read: WasRead { rollups: chart.read.rollups, blocks: chart.read.blocks, samples: chart.read.samples },
+        read: dto::WasRead { rollups: chart.read.rollups, blocks: chart.read.blocks, samples: chart.read.samples },
     }))
 }
 
@@ -132,10 +126,6 @@ fn range(query: &ChartQuery, now: Option<i64>) -> Result<Option<Range<i64>>, Ref
     let to = query.to.as_deref().map(|text| moment("to", text)).transpose()?;
     let Some(to) = to.or(now) else { return Ok(None) };
     let from = from.unwrap_or(to.saturating_sub(DAY));
-    if from >= to {
-        let end = if query.to.is_some() { "to" } else { "to, which is now" };
-        return Err(bad_request(format!("from must lie before {end}")));
-    }
     Ok(Some(from..to))
 }
 
@@ -158,14 +148,32 @@ fn fields(text: &str) -> Result<Vec<Field>, Refusal> {
     text.split(',').map(|name| Field::named(name).ok_or_else(|| unknown(name))).collect()
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ExportQuery {
+    /// From this moment on, Unix seconds; without it from the oldest sample on.
+    #[param(value_type = Option<f64>, minimum = 0, maximum = 253402300799_i64)]
+    from: Option<String>,
+    /// Up to, but without, this moment, Unix seconds; without it up to the newest sample.
+    #[param(value_type = Option<f64>, minimum = 0, maximum = 253402300799_i64)]
+    to: Option<String>,
+    /// The same as `from` in milliseconds; `from` has precedence.
     from_ms: Option<i64>,
+    /// The same as `to` in milliseconds; `to` has precedence.
     to_ms: Option<i64>,
+    /// Only this box.
+    #[param(pattern = "^[a-z0-9_-]{1,32}$", example = "main")]
     r#box: Option<String>,
+    /// `csv` (the default) or `jsonl`, an object a line.
+    #[param(pattern = "^(csv|jsonl)$")]
     format: Option<String>,
 }
 
+/// Every sample of a time, oldest first.
+#[utoipa::path(get, path = "/api/history/export", tag = "History", operation_id = "export", params(ExportQuery), responses(
+    (status = 200, description = "The samples", content((String = "text/csv"), (String = "application/jsonl"))),
+    (status = 503, description = "The journal does not answer", body = dto::Refused)))]
 pub(super) async fn export(
     State(daemon): State<Daemon>,
     Asked(query): Asked<ExportQuery>,
@@ -179,9 +187,11 @@ pub(super) async fn export(
         None => None,
         Some(name) => Some(BoxName::new(name).ok_or_else(|| bad_request(format!("{name:?} is not a box's name")))?),
     };
-    let from = UnixTime::from_millis(query.from_ms.unwrap_or(i64::MIN));
-    let to = UnixTime::from_millis(query.to_ms.unwrap_or(i64::MAX));
-    let mut chunks = within(daemon.journal.export(from..to, box_name)).await?;
+    let from = query.from.as_deref().map(|text| moment("from", text)).transpose()?.or(query.from_ms);
+    let to = query.to.as_deref().map(|text| moment("to", text)).transpose()?.or(query.to_ms);
+    let name = file_name(box_name.as_ref(), from, to, daemon.clocks.read().wall, query.format.as_deref());
+    let range = UnixTime::from_millis(from.unwrap_or(i64::MIN))..UnixTime::from_millis(to.unwrap_or(i64::MAX));
+    let mut chunks = within(daemon.journal.export(range, box_name)).await?;
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, Gone>>(1);
     tokio::spawn(async move {
         let mut text = history::header(format);
@@ -199,7 +209,24 @@ pub(super) async fn export(
         let _ = sender.send(Ok(Bytes::from(text))).await;
     });
     let body = Body::from_stream(Chunks(receiver));
-    Ok(([(CONTENT_TYPE, content_type)], body).into_response())
+    let disposition = format!("attachment; filename=\"{name}\"");
+    Ok(([(CONTENT_TYPE, content_type), (CONTENT_DISPOSITION, &disposition)], body).into_response())
+}
+
+/// What a browser calls the file: the box and the days (in UTC) that it is about. All of it is letters, digits, `-`, `_` and a point.
+fn file_name(
+    box_name: Option<&BoxName>,
+    from: Option<i64>,
+    to: Option<i64>,
+    now: Option<UnixTime>,
+    format: Option<&str>,
+) -> String {
+    let day = |ms: i64| jiff::Timestamp::from_millisecond(ms).ok().map(|at| at.strftime("%F").to_string());
+    let to = to.or(now.map(UnixTime::millis)).map(|to| to.saturating_sub(1));
+    let days = [from, to].map(|ms| ms.and_then(day));
+    let parts = ["filamentbox".to_owned()].into_iter().chain(box_name.map(BoxName::to_string));
+    let parts: Vec<String> = parts.chain(days.into_iter().flatten()).collect();
+    format!("{}.{}", parts.join("-"), format.unwrap_or("csv"))
 }
 
 /// A channel as the body of an answer.

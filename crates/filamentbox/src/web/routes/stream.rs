@@ -13,10 +13,11 @@ use axum::response::{IntoResponse, Response};
 use filamentbox_core::sample::BoxName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{Asked, BoxQuery, Refusal, snapshot};
-use crate::web::Daemon;
-use crate::web::access::Caller;
+use super::{BoxQuery, Refusal, snapshot};
+use crate::web::access::{Access, Caller};
+use crate::web::extract::Asked;
 use crate::web::live::{Frame, Live};
+use crate::web::{Daemon, dto};
 
 /// Streams over the port at most: every one holds a connection, and a household has no more screens.
 const STREAMS_MAX: usize = 8;
@@ -38,7 +39,12 @@ impl Streams {
     }
 }
 
-/// Every event holds the whole state, so that nothing was missed by who comes back: `Last-Event-ID` needs no answer.
+/// The state as it changes, as server-sent events: one at once, one for each change, and one every 10 s. Each holds the whole state, so that
+/// whoever comes back has missed nothing: `Last-Event-ID` needs no answer.
+#[utoipa::path(get, path = "/api/stream", tag = "State", operation_id = "stream", params(BoxQuery), responses(
+    (status = 200, description = "The data of each event", content((dto::Streamed = "text/event-stream"))),
+    (status = 404, description = "There is no such box", body = dto::Refused),
+    (status = 503, description = "8 listen already; Retry-After says when to ask again", body = dto::Refused)))]
 pub(super) async fn stream(
     State(daemon): State<Daemon>,
     Extension(streams): Extension<Streams>,
@@ -54,7 +60,8 @@ pub(super) async fn stream(
         },
     };
     let latest = streams.live.listen(&daemon);
-    let listener = Listener { daemon, box_name, latest, is_new: true, ended: Box::pin(ended(caller)), _place: place };
+    let ended = Box::pin(ended(daemon.access.clone(), caller));
+    let listener = Listener { daemon, box_name, latest, is_new: true, ended, _place: place };
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     // nginx hands the events on at once.
     let unbuffered = [("x-accel-buffering", "no")];
@@ -66,9 +73,9 @@ fn no_place() -> Response {
     ([(RETRY_AFTER, NO_PLACE_RETRY)], Refusal(StatusCode::SERVICE_UNAVAILABLE, hint)).into_response()
 }
 
-/// Waits until the caller may no longer see what the stream shows. Those on the socket, and at a simulated box, always may.
-async fn ended(_caller: Caller) {
-    std::future::pending().await
+/// Waits until the caller may no longer see what the stream shows.
+async fn ended(access: Access, caller: Caller) {
+    access.ended(&caller).await;
 }
 
 /// Somebody who listens.

@@ -3,11 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use filamentbox_core::time::Clock;
-use serde_json::{Map, Value, json};
 
 use crate::runtime::clock::boottime;
 use crate::runtime::supervisor::{self, ThreadState};
 use crate::web::Daemon;
+use crate::web::dto::{Thread, Threads};
 
 /// The original's threads, and how the names begin of those that do their work.
 const ORIGINAL: [(&str, &str); 4] = [
@@ -17,30 +17,31 @@ const ORIGINAL: [(&str, &str); 4] = [
     ("humidity_control", "control"),
 ];
 
-pub(super) async fn threads(State(daemon): State<Daemon>) -> Json<Value> {
+/// Each thread: whether it runs, how often it was started again, when it last had something to do.
+#[utoipa::path(get, path = "/api/threads", tag = "Service", operation_id = "threads", responses(
+    (status = 200, description = "The threads by name, and by those of the Python original", body = Threads)))]
+pub(super) async fn threads(State(daemon): State<Daemon>) -> Json<Threads> {
     Json(shown(daemon.clocks.read()))
 }
 
-/// Every thread by its name, then the original's.
-pub(super) fn shown(clock: Clock) -> Value {
+/// Every thread by its name, and by the original's.
+pub(super) fn shown(clock: Clock) -> Threads {
     let threads = supervisor::threads();
-    let mut shown: Map<String, Value> =
-        threads.iter().map(|thread| (thread.name.clone(), described(thread, clock))).collect();
-    for (name, prefix) in ORIGINAL {
-        let mut works = threads.iter().filter(|thread| thread.name.starts_with(prefix));
-        let is_running = works.any(|thread| thread.is_running);
-        shown.insert(name.to_owned(), json!({ "running": is_running, "exists": true, "restartable": false }));
-    }
-    Value::Object(shown)
+    let original = ORIGINAL.into_iter().filter_map(|(name, prefix)| {
+        let works = threads.iter().find(|thread| thread.name.starts_with(prefix))?;
+        Some((name.to_owned(), described(works, clock)))
+    });
+    let own = threads.iter().map(|thread| (thread.name.clone(), described(thread, clock)));
+    own.chain(original).collect()
 }
 
-fn described(thread: &ThreadState, clock: Clock) -> Value {
+fn described(thread: &ThreadState, clock: Clock) -> Thread {
     let age = boottime().since(thread.last_progress);
-    json!({
-        "running": thread.is_running,
-        "restarts": thread.restarts,
-        "last_progress": clock.wall.map(|wall| wall.before(age).seconds()),
-        "exists": true,
-        "restartable": false,
-    })
+    Thread {
+        running: thread.is_running,
+        restarts: thread.restarts,
+        last_progress: clock.wall.map(|wall| wall.before(age).seconds()),
+        exists: true,
+        restartable: false,
+    }
 }
