@@ -31,7 +31,7 @@ error=$(sed -n 's/.*"error": "\(.*\)",\{0,1\}$/\1/p' <<<"$page")
 echo
 if [ -n "$url" ]; then echo "  The page: $url"; fi
 if [ -n "$error" ]; then
-  echo "  The page: $error"
+  echo "  $error"
   echo "  Another port: FILAMENTBOX_WEBUI__PORT=5001 make run"
 fi
 echo

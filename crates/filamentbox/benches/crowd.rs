@@ -73,7 +73,8 @@ fn tell(daemon: &mut Daemon, when: &str, memory: impl Fn(&Daemon) -> (u64, u64))
     let leases: Vec<f64> = leases.filter(|at| *at >= from).collect();
     let gaps: Vec<f64> = leases.windows(2).map(|pair| (pair[1] - pair[0]) * 1000.0).collect();
     let longest = gaps.iter().copied().fold(0.0, f64::max);
-    let dropped = trace.iter().filter(|line| line[1..] == ["output", "heater", "0"]).count();
+    let since = trace.iter().filter(|line| line[0].parse::<f64>().is_ok_and(|at| at >= from));
+    let dropped = since.filter(|line| line[1..] == ["output", "heater", "0"]).count();
     println!(
         "{when:>17}: RSS {rss} kB, private {private} kB at most; CPU {:.1} %; {} leases, {longest:.1} ms between two at most (500 wanted); \
          heater dropped {dropped} times",
