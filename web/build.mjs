@@ -68,9 +68,17 @@ export async function build(folder) {
     name: path.relative(folder, path.resolve(HERE, file)),
     entry: output.entryPoint,
   }));
+  // What the first script imports is asked for beside it, not after it.
+  const first = Object.values(result.metafile.outputs).find((output) => output.entryPoint === "src/main.tsx");
+  const preloads = first.imports
+    .filter((file) => file.kind === "import-statement")
+    .map((file) => `<link rel="modulepreload" href="/${path.relative(folder, path.resolve(HERE, file.path))}" />`);
   const named = (entry) => outputs.find((output) => output.entry === entry).name;
   const template = await readFile(path.join(HERE, "src/index.html"), "utf8");
-  const index = template.replace("{{script}}", `/${named("src/main.tsx")}`).replace("{{style}}", `/${named("src/styles/index.css")}`);
+  const index = template
+    .replace("{{script}}", `/${named("src/main.tsx")}`)
+    .replace("{{style}}", `/${named("src/styles/index.css")}`)
+    .replace("{{preloads}}", preloads.join("\n    "));
   await writeFile(path.join(folder, "index.html"), index);
   for (const file of await readdir(path.join(HERE, "public"))) {
     await writeFile(path.join(folder, file), await readFile(path.join(HERE, "public", file)));

@@ -2,13 +2,17 @@
 //! makes any time wrong, but bytes, counts, memory and CPU seconds hold.
 //!
 //! `FILAMENTBOX_BENCH_SECONDS` (default 60) is the length of each steady run; `cargo bench --bench daemon -- steady` runs one of the
-//! sections start, steady, bytes, backlog, latency and page.
+//! sections start, steady, bytes, backlog, latency, page and crowd.
 
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 #[path = "flash.rs"]
 mod flash;
+#[path = "../tests/daemon/page/flood.rs"]
+mod flood;
+#[path = "crowd.rs"]
+mod crowd;
 #[path = "latency.rs"]
 mod latency;
 #[path = "page.rs"]
@@ -65,6 +69,9 @@ fn main() {
     }
     if wanted("page") {
         page::report();
+    }
+    if wanted("crowd") {
+        crowd::report();
     }
 }
 

@@ -16,7 +16,15 @@ import { Icon } from "./icons";
 
 const TITLES = { heater: "Heater", fan: "Fan" } as const;
 
-export function OutputCard({ name, picture, now }: { name: OutputName; picture: Picture; now: number }) {
+interface OutputCardProps {
+  name: OutputName;
+  picture: Picture;
+  now: number;
+  /** What is shown is how it was. */
+  isStale: boolean;
+}
+
+export function OutputCard({ name, picture, now, isStale }: OutputCardProps) {
   const unit = useStore(temperatureUnit);
   const id = useId();
   const output = picture.status.controls[name];
@@ -29,8 +37,8 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
     setOutcome(await wish(name, state, picture.status.box));
     setPressed(undefined);
   };
-  const button = (state: boolean | null, words: string, label: string) => (
-    <Button isPressed={output.manual === state} isBusy={pressed === state} label={label} describedBy={`${id}-why`} onClick={() => void press(state)}>
+  const button = (state: boolean | null, words: string) => (
+    <Button isPressed={output.manual === state} isBusy={pressed === state} label={`${TITLES[name]}: ${words}`} describedBy={`${id}-why`} onClick={() => void press(state)}>
       {words}
     </Button>
   );
@@ -42,14 +50,17 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
       <div class="output-head">
         <Icon name={name} />
         <h2 id={`${id}-title`}>{TITLES[name]}</h2>
-        <strong class="output-state">{output.on ? "ON" : "OFF"}</strong>
+        <strong class="output-state">
+          {isStale && "was "}
+          {output.on ? "ON" : "OFF"}
+        </strong>
       </div>
       {!isHeldBack && <p id={`${id}-why`}>{sentence(why)}</p>}
       <p class="quiet small number">{modeWords(output, boxTime(picture, now))}</p>
       <div class="choice" role="group" aria-labelledby={`${id}-title`}>
-        {button(true, "On 30 min", `${TITLES[name]} on for 30 minutes`)}
-        {button(false, "Off", `${TITLES[name]} off`)}
-        {button(null, "Auto", `${TITLES[name]} automatic`)}
+        {button(true, "On 30 min")}
+        {button(false, "Off")}
+        {button(null, "Auto")}
       </div>
       {isHeldBack && (
         <div class="banner warning" id={`${id}-why`}>
@@ -58,18 +69,18 @@ export function OutputCard({ name, picture, now }: { name: OutputName; picture: 
           </p>
         </div>
       )}
-      <Said outcome={outcome} />
+      <Said outcome={outcome} isHeldBack={isHeldBack} />
     </section>
   );
 }
 
 /** The answer to the press. A reason with figures in it changes with every reading, so what is read out is the answer, once. */
-function Said({ outcome }: { outcome: Outcome | null }) {
+function Said({ outcome, isHeldBack }: { outcome: Outcome | null; isHeldBack: boolean }) {
   const unit = useStore(temperatureUnit);
   return (
     <>
       <p class="unseen" role="status">
-        {outcome !== null && outcome.tone !== "failed" && inUnit(outcome.words, unit)}
+        {outcome !== null && (outcome.tone === "done" || (outcome.tone === "refused" && isHeldBack)) && inUnit(outcome.words, unit)}
       </p>
       <div role="alert">
         {outcome?.tone === "failed" && (

@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { request } from "../api";
-import { boxQuery } from "../live";
+import { boxTime } from "../clock";
+import { boxQuery, live } from "../live";
 import { chosenBox } from "../preferences";
 import { useStore } from "../store";
 import type { History } from "../types";
@@ -23,7 +24,8 @@ export function useLastHour(fields: readonly string[]): Lines {
     const ended = new AbortController();
     const ask = async () => {
       if (document.hidden) return;
-      const now = Math.floor(Date.now() / 1000);
+      const { picture } = live.get();
+      const now = Math.floor(picture === null ? Date.now() / 1000 : boxTime(picture, Date.now()));
       const query = `${boxQuery() || "?"}&from=${now - SPAN_S}&to=${now}&points=${POINTS}&fields=${fields.join()}`;
       try {
         const history = await request<History>(`/api/history${query.replace("?&", "?")}`, { signal: ended.signal });

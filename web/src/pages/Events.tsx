@@ -1,6 +1,6 @@
 // The page Events: what happened and why, newest first.
 
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { problemText, request, sentence } from "../api";
 import { Banner } from "../components/banner";
 import { Button } from "../components/button";
@@ -17,12 +17,17 @@ import type { Filter, Level } from "./events/list";
 const PAGE = 100;
 /** The stream tells when something may have happened; more often than so is not asked. */
 const ASK_EVERY_MS = 2_000;
+/** Made once: making it is slow. */
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export default function Events() {
   const unit = useStore(temperatureUnit);
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
   const { events, problem, isLoading, hasMore, more, again } = useEvents();
-  const shown = (events ?? []).filter((event) => matches(event, filter));
+  const shown = useMemo(() => (events ?? []).filter((event) => matches(event, filter)), [events, filter]);
+  const today = new Date().toDateString();
+  // The same list as before is not drawn again: the page is told several times a second what the sensor says.
+  const list = useMemo(() => <Days events={shown} unit={unit} />, [shown, unit, today]);
   const isFiltered = filter.kind !== "" || filter.level !== "all" || filter.text.trim() !== "";
   return (
     <>
@@ -45,8 +50,23 @@ export default function Events() {
           </>
         )}
       </p>
-      {days(shown, Date.now() / 1000).map(({ title, events: ofDay }) => (
-        <section key={`${title} ${ofDay[0]?.id}`} class="card day">
+      {list}
+      {hasMore && (
+        <div>
+          <Button isBusy={isLoading} onClick={more}>
+            Load earlier events
+          </Button>
+        </div>
+      )}
+    </>
+  );
+}
+
+function Days({ events, unit }: { events: readonly LoggedEvent[]; unit: TemperatureUnit }) {
+  return (
+    <>
+      {days(events, Date.now() / 1000).map(({ title, events: ofDay }) => (
+        <section key={`${title} ${ofDay.at(-1)?.id}`} class="card day">
           <h2>{title}</h2>
           <ol class="events">
             {ofDay.map((event) => (
@@ -55,13 +75,6 @@ export default function Events() {
           </ol>
         </section>
       ))}
-      {hasMore && (
-        <div>
-          <Button isBusy={isLoading} onClick={more}>
-            Load earlier events
-          </Button>
-        </div>
-      )}
     </>
   );
 }
@@ -173,8 +186,8 @@ function Line({ event, unit }: { event: LoggedEvent; unit: TemperatureUnit }) {
       {time === null ? (
         <span class="event-time quiet">–</span>
       ) : (
-        <time class="event-time quiet number" dateTime={time.toISOString()} title={time.toLocaleString()}>
-          {time.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" })}
+        <time class="event-time quiet number" dateTime={time.toISOString()}>
+          {TIME.format(time)}
         </time>
       )}
       <p class="event-text">

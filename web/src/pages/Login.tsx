@@ -5,7 +5,6 @@ import { ApiError, problemText, request } from "../api";
 import { countdown } from "../ages";
 import { Banner } from "../components/banner";
 import { Button, Link } from "../components/button";
-import { EverythingOff } from "../components/off";
 import { SecretInput } from "../components/secret";
 import { refresh } from "../live";
 import { navigate } from "../router";
@@ -33,7 +32,6 @@ export default function Login() {
       ) : (
         <LoginForm />
       )}
-      <EverythingOff />
       <details class="card">
         <summary>Password lost?</summary>
         <p>In a terminal on the box (or by ssh):</p>

@@ -36,9 +36,9 @@ export function Now() {
       {isStale && <Stale picture={picture} now={now} />}
       <Faults status={picture.status} />
       <div class={`now ${isStale ? "stale" : ""}`}>
-        <Air picture={picture} now={now} />
-        <OutputCard name="heater" picture={picture} now={now} />
-        <OutputCard name="fan" picture={picture} now={now} />
+        <Air picture={picture} now={now} isStale={isStale} />
+        <OutputCard name="heater" picture={picture} now={now} isStale={isStale} />
+        <OutputCard name="fan" picture={picture} now={now} isStale={isStale} />
         <Notes picture={picture} />
       </div>
       <Display version={picture.status.version} uptime={span(picture.status.uptime)} />
@@ -65,7 +65,7 @@ function Stale({ picture, now }: { picture: Picture; now: number }) {
   );
 }
 
-function Air({ picture, now }: { picture: Picture; now: number }) {
+function Air({ picture, now, isStale }: { picture: Picture; now: number; isStale: boolean }) {
   const unit = useStore(temperatureUnit);
   const lines = useLastHour(SPARK_FIELDS);
   const { sensor } = picture.status;
@@ -75,7 +75,7 @@ function Air({ picture, now }: { picture: Picture; now: number }) {
     <section class={`card air ${is.tone}`} aria-label="The air in the box">
       <div class="verdict">
         <div class="verdict-head">
-          <h2>{is.headline}</h2>
+          <h2>{isStale ? `Last seen: ${is.headline.toLowerCase()}` : is.headline}</h2>
           <span class="freshness number">{age === null ? "" : `read ${ago(age)}`}</span>
         </div>
         <p>{is.detail}</p>
@@ -123,7 +123,7 @@ function Air({ picture, now }: { picture: Picture; now: number }) {
           box is really drying.
         </p>
       </details>
-      <SafetyLine status={picture.status} />
+      {!isStale && <SafetyLine status={picture.status} />}
     </section>
   );
 }

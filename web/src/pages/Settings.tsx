@@ -5,13 +5,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { problemText } from "../api";
 import { Banner } from "../components/banner";
 import { Button, Link } from "../components/button";
-import { usePlace } from "../router";
+import { navigate, usePlace } from "../router";
 import { may, useSession } from "../session";
 import { Account } from "../settings/Account";
 import { counted, rebase } from "../settings/changes";
 import type { Known, Section } from "../settings/descriptor";
 import { Diagnostics } from "../settings/Diagnostics";
-import { Browser } from "../settings/Browser";
 import { change, draft, refused } from "../settings/draft";
 import { FormContext } from "../settings/form";
 import type { Form } from "../settings/form";
@@ -27,7 +26,6 @@ import { useStore } from "../store";
 const OTHERS = {
   account: { title: "Password and login", line: "change the password, log out", View: Account },
   tokens: { title: "Tokens for programs", line: "Home Assistant, scripts", View: Tokens },
-  browser: { title: "This browser", line: "°C or °F, light or dark", View: Browser },
   diagnostics: { title: "Diagnostics", line: "version, threads, problems", View: Diagnostics },
 } as const;
 
@@ -47,6 +45,10 @@ export default function Settings() {
   };
   const load = () => void loadSettings().then(take, (failed: unknown) => setProblem(problemText(failed)));
   useEffect(load, [who?.state]);
+  const saved = (words: string) => {
+    setMessage(words);
+    navigate("/settings", { replace: true });
+  };
   const heading = useArrival(at);
   const section = known?.sections.find((one) => slug(one.title) === at);
   const other = Object.entries(OTHERS).find(([name]) => name === at)?.[1];
@@ -76,7 +78,7 @@ export default function Settings() {
       {other && <other.View />}
       {!other && form === null && problem === null && <p class="quiet">Loading…</p>}
       {!other && form?.isReadOnly && <Banner kind="information">You may look at the settings, and change them once you are logged in.</Banner>}
-      {!other && form && at === "review" && <Review placeOf={(key) => placeOf(form.known, key)} onKnown={take} onSaved={setMessage} />}
+      {!other && form && at === "review" && <Review placeOf={(key) => placeOf(form.known, key)} onKnown={take} onSaved={saved} />}
       {!other && form && section && (
         <>
           <p>{section.doc}</p>

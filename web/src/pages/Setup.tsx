@@ -1,7 +1,6 @@
 // Setup: the first run, step by step; each step saves what it has asked, and can be left and come back to.
 
 import { useEffect, useRef } from "preact/hooks";
-import { EverythingOff } from "../components/off";
 import { navigate, usePlace } from "../router";
 import { useSession } from "../session";
 import { DatabaseStep } from "../setup/DatabaseStep";
@@ -51,7 +50,6 @@ export default function Setup() {
       {step === "thresholds" && <ThresholdsStep onNext={onNext} onBack={onBack} />}
       {step === "database" && <DatabaseStep onNext={onNext} onBack={onBack} />}
       {step === "done" && <DoneStep />}
-      {!isAllowed && <EverythingOff />}
     </>
   );
 }

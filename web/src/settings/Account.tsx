@@ -42,6 +42,8 @@ function PasswordChange() {
     setBusy(true);
     try {
       await request("/api/config", { method: "POST", body: { changes: { "webui.password": fields.password } } });
+      // A changed password ends every login, this one too.
+      await request("/api/login", { method: "POST", body: { password: fields.password }, mayAsk: false });
       fields.clear();
       setDone(true);
       await refreshSession();

@@ -107,7 +107,7 @@ function Addition({ family, taken }: { family: Descriptor; taken: string[] }) {
     requestAnimationFrame(() => focusOn(key));
   };
   return (
-    <form class="member" onSubmit={add}>
+    <form class="member adding" onSubmit={add}>
       <label htmlFor={id} class="unseen">
         Name of a new one
       </label>

@@ -1,7 +1,9 @@
 // One setting on a form: its name, the control that fits it, what it does, where its value comes from, and what is wrong with it.
 
 import { Button } from "../components/button";
+import { span } from "../ages";
 import { temperatureUnit } from "../preferences";
+import type { TemperatureUnit } from "../preferences";
 import { useStore } from "../store";
 import { temperature } from "../units";
 import { fixedBy, isDefault, isMissing, oldAndNew, set, textOf, undo, unset } from "./changes";
@@ -17,7 +19,7 @@ interface FieldProps {
   title?: string;
   /** Shown below, beside what the daemon says of it. */
   hint?: string;
-  /** Leaves out the daemon's words. */
+  /** Leaves out the daemon's words, and the ways back to what was: for a step that asks. */
   isBrief?: boolean;
 }
 
@@ -32,7 +34,7 @@ export function Field({ name, title, hint, isBrief = false }: FieldProps) {
   const fixed = fixedBy(one);
   const problem = problemOf(form, one);
   const isGroup = one.kind === "choices";
-  const also = one.unit === "°C" && unit === "F" && text !== "" && refusal(one, text) === null && /temp/.test(name) ? temperature(Number(text), "F", 0) : null;
+  const also = refusal(one, text) === null ? inOtherWords(one, Number(text), unit) : null;
   const heading = (
     <>
       {words}
@@ -66,9 +68,19 @@ export function Field({ name, title, hint, isBrief = false }: FieldProps) {
         {!isBrief && <p>{one.description}</p>}
         <Notes one={one} fixed={fixed} />
       </div>
-      {fixed === null && !form.isReadOnly && <Ways form={form} one={one} words={words} />}
+      {fixed === null && !form.isReadOnly && !isBrief && <Ways form={form} one={one} words={words} />}
     </div>
   );
+}
+
+/** Seconds too many to be read as such. */
+const LONG_S = 120;
+
+/** The value as people say it: "= 4 h" for 14400 s, and °F for those who think in them. */
+function inOtherWords(one: Descriptor, value: number, unit: TemperatureUnit): string | null {
+  if (one.unit === "s" && value >= LONG_S) return span(value);
+  // A key that is about a difference has no temp in its name.
+  return one.unit === "°C" && unit === "F" && one.key.includes("temp_c") ? temperature(value, "F", 0) : null;
 }
 
 /** What is wrong with what stands there now: the daemon's refusal, or what can be said here. */

@@ -86,7 +86,7 @@ function Frame({ output, children }: { output: "heater" | "fan" | "limits"; chil
   const words = { heater: "What the heater would do", fan: "What the fan would do", limits: "What the limits say now" };
   return (
     <section class="preview" aria-label={words[output]}>
-      <h3>At these values</h3>
+      <h2>At these values</h2>
       {children}
     </section>
   );
@@ -124,9 +124,9 @@ export function LimitsPreview() {
   }
   const { isHeatAllowed, reason } = judge(limits, picture?.status.sensor.temperature_c ?? null, picture ? readingAge(picture, time) : null);
   const { times, highest } = reached(limits.cutOff, past?.temperature ?? []);
-  const often = times === 0 ? "never" : times === 1 ? "once" : `${times} times`;
+  const often = times === 0 ? "never came to the cut-off" : `came to the cut-off ${times === 1 ? "once" : `${times} times`}`;
   const shown = (celsius: number) => (unit === "F" ? fahrenheit(celsius) : celsius);
-  const then = highest === null ? null : `In the last day the air came to the cut-off ${often}; the highest reading was ${highest.toFixed(1)} °C.`;
+  const then = highest === null ? null : `In the last day the air ${often}; the highest reading was ${highest.toFixed(1)} °C.`;
   return (
     <Frame output="limits">
       <p>{inUnit(`Heat would be ${isHeatAllowed ? "allowed" : "REFUSED"} by them now: ${reason}.`, unit)}</p>

@@ -47,7 +47,7 @@ export function Review({ placeOf, onKnown, onSaved }: ReviewProps) {
       const saved = await saveChanges(form.changes);
       if (!saved.isSaved) {
         refused.set(saved.problems);
-        setProblem({ why: `Not saved. ${saved.why}`, problems: saved.problems });
+        setProblem({ why: "Not saved, nothing of it:", problems: saved.problems });
         return;
       }
       const count = changes.length;
@@ -94,22 +94,34 @@ function Refused({ problem, placeOf, box }: { problem: { why: string; problems: 
     <div ref={box} tabIndex={-1} role="alert" class="error-summary">
       <Banner kind="danger" title={problem.why}>
         <ul>
-          {Object.entries(problem.problems).map(([key, why]) => {
-            const one = find(form.known, key);
-            return (
-              <li key={key}>
-                <a href={placeOf(key)} onClick={(event) => goTo(event, placeOf(key), key)}>
-                  {one ? label(one) : key}
-                </a>
-                {": "}
-                {why}
-              </li>
-            );
-          })}
+          {byText(problem.problems).map(([why, keys]) => (
+            <li key={why}>
+              {keys.map((key, at) => {
+                const one = find(form.known, key);
+                return (
+                  <>
+                    {at > 0 && ", "}
+                    <a href={placeOf(key)} onClick={(event) => goTo(event, placeOf(key), key)}>
+                      {one ? label(one) : key}
+                    </a>
+                  </>
+                );
+              })}
+              {": "}
+              {why}
+            </li>
+          ))}
         </ul>
       </Banner>
     </div>
   );
+}
+
+/** What is said of several keys is said once. */
+function byText(problems: Problems): [string, string[]][] {
+  const found = new Map<string, string[]>();
+  for (const [key, why] of Object.entries(problems)) found.set(why, [...(found.get(why) ?? []), key]);
+  return [...found];
 }
 
 function goTo(event: MouseEvent, place: string, key: string): void {

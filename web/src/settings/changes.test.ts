@@ -51,6 +51,11 @@ test("a refused text stands at its key", () => {
   assert.match(form.obstacles(settings, { [`data_collection.tags.${"x".repeat(65)}`]: "1" })[`data_collection.tags.${"x".repeat(65)}`] ?? "", /64/);
 });
 
+test("a member without a value is no setting", () => {
+  assert.match(form.obstacles(settings, { "data_collection.tags.new": "" })["data_collection.tags.new"] ?? "", /needed/);
+  assert.deepEqual(form.obstacles(settings, { "data_collection.tags.room": null }), {});
+});
+
 test("a family's members are added, renamed and removed", () => {
   const family = find(settings, "data_collection.tags.NAME")!;
   const names = (changes: form.Changes) => form.members(settings, changes, family);

@@ -104,6 +104,7 @@ export function obstacles(known: Known, changes: Changes): Problems {
     const name = one && memberName(known, key);
     const wrongName = name === undefined ? null : nameRefusal(name, []);
     if (wrongName !== null) problems[key] = wrongName;
+    if (name !== undefined && text === "") problems[key] = "A value is needed; remove it instead.";
   }
   for (const one of known.byKey.values()) {
     if (!one.isFamily && isMissing(known, changes, one.key)) problems[one.key] = "Required, and still empty.";

@@ -68,6 +68,7 @@ test("texts that mean the same", () => {
 test("names and values for people", () => {
   assert.equal(label(one("heating_control.min_temp_c")), "Minimum temperature");
   assert.equal(label(one("heating_control.gpio_pin")), "GPIO pin");
+  assert.equal(label({ ...one("heating_control.gpio_pin"), key: "safety.slew_c_per_s" }), "Slew");
   assert.equal(shown(one("heating_control.min_temp_c"), "20"), "20 °C");
   assert.equal(shown(one("heating_control.enabled"), "true"), "on");
   assert.equal(shown(one("database.influxdb_v2.org"), ""), "(empty)");
@@ -78,4 +79,10 @@ test("a member's name", () => {
   assert.match(nameRefusal("room", ["room"]) ?? "", /already/);
   for (const bad of ["", "x".repeat(65), "a\tb"]) assert.notEqual(nameRefusal(bad, []), null, bad);
   assert.equal(nameRefusal("x".repeat(64), []), null);
+});
+
+test("what a person wants first comes first", () => {
+  const keys = (title: string) => settings.sections.find((section) => section.title === title)?.keys.map(({ key }) => key.split(".").at(-1));
+  assert.deepEqual(keys("Heater"), ["enabled", "min_temp_c", "max_temp_c", "gpio_pin"]);
+  assert.deepEqual(keys("Database"), ["type", "url", "org", "password", "token"]);
 });

@@ -91,9 +91,25 @@ export function known(wire: WireConfig): Known {
   const sections = wire.sections.map(({ title, doc, keys }) => {
     const all = keys.map(descriptor);
     for (const one of all) byKey.set(one.key, one);
-    return { title, doc, keys: all.filter((one) => one.isFamily || !isMember(one.key, all)) };
+    const own = all.filter((one) => one.isFamily || !isMember(one.key, all));
+    return { title, doc, keys: own.sort((a, b) => rank(a) - rank(b)) };
   });
   return { sections: sections.filter((section) => section.keys.length > 0), byKey };
+}
+
+/** What a person wants first; the others follow by name, as they come. */
+const FIRST = [
+  ...["enabled", "type", "url", "host", "port", "org", "database", "bucket", "username", "password", "token"],
+  ...["min_temp_c", "max_temp_c", "min_humidity", "max_humidity", "gpio_pin", "active_low", "requires_fan", "i2c_bus", "i2c_address"],
+  ...["max_sample_age", "slew_c_per_s", "max_on_time", "read_interval", "NAME", "measurement", "retention_days", "max_mb"],
+];
+
+/** A section's own keys before those of its parts (backends), each in the order above. */
+function rank(one: Descriptor): number {
+  const name = one.key.split(".").at(-1) ?? "";
+  const at = FIRST.indexOf(name);
+  const isPart = one.key.split(".").length > 2 && !one.isFamily;
+  return (isPart ? FIRST.length + 1 : 0) + (at < 0 ? FIRST.length : at);
 }
 
 function isMember(key: string, all: Descriptor[]): boolean {
@@ -254,7 +270,7 @@ export function shown(one: Descriptor, text: string): string {
 export function label(one: Descriptor): string {
   const name = one.key.split(".").at(-1) ?? one.key;
   const words = name
-    .replace(/_c$/, "")
+    .replace(/_c(_per_s)?$/, "")
     .replace(/_pct$/, "")
     .split("_")
     .map((word) => SPELLED[word] ?? word)

@@ -65,6 +65,6 @@ test("how often a limit was reached", () => {
 });
 
 test("words", () => {
-  assert.deepEqual([0, 0.001, 0.345, 0.999, 1].map(percent), ["0 %", "under 1 %", "35 %", "over 99 %", "100 %"]);
+  assert.deepEqual([0, 0.001, 0.345, 0.999, 1].map(percent), ["0\u00a0%", "under 1\u00a0%", "35\u00a0%", "over 99\u00a0%", "100\u00a0%"]);
   assert.deepEqual([2400, 84_000, 86_500].map(coverage), ["40 min", "24 h", "24 h"]);
 });

@@ -69,12 +69,12 @@ export function isBand(low: number, high: number): boolean {
   return Number.isFinite(low) && Number.isFinite(high) && low < high;
 }
 
-/** "34 %", and for the little that is more than nothing "under 1 %". */
+/** "34 %" in one piece, and for the little that is more than nothing "under 1 %". */
 export function percent(share: number): string {
   const rounded = Math.round(share * 100);
-  if (share > 0 && rounded === 0) return "under 1 %";
-  if (share < 1 && rounded === 100) return "over 99 %";
-  return `${rounded} %`;
+  if (share > 0 && rounded === 0) return "under 1\u00a0%";
+  if (share < 1 && rounded === 100) return "over 99\u00a0%";
+  return `${rounded}\u00a0%`;
 }
 
 /** The time that readings cover, for people: "24 h", "3 h 5 min". */
@@ -101,7 +101,7 @@ export function judge(limits: Limits, temperature: number | null, age: number | 
   const projected = temperature + age * limits.slew;
   const counted = `${temperature.toFixed(2)} °C, ${age.toFixed(1)} s old, counts as ${projected.toFixed(1)} °C`;
   if (projected >= limits.cutOff) return { isHeatAllowed: false, reason: `${counted}: the cut-off is ${limits.cutOff} °C` };
-  return { isHeatAllowed: true, reason: `${counted}, ${(limits.cutOff - projected).toFixed(1)} °C below the cut-off` };
+  return { isHeatAllowed: true, reason: `${counted}, ${(limits.cutOff - projected).toFixed(1)} °C less than the cut-off` };
 }
 
 /** How often readings came to `limit` or above it, and the highest of them. */

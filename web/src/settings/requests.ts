@@ -1,6 +1,6 @@
 // What the forms ask of the daemon. A refusal of changes says which key it is about.
 
-import { ApiError, problemText, request } from "../api";
+import { ApiError, request } from "../api";
 import { byKey } from "./changes";
 import type { Changes, Problems } from "./changes";
 import { known } from "./descriptor";
@@ -10,7 +10,7 @@ export async function loadSettings(signal?: AbortSignal): Promise<Known> {
   return known(await request<WireConfig>("/api/config", signal ? { signal } : {}));
 }
 
-export type Saved = { isSaved: true } | { isSaved: false; why: string; problems: Problems };
+export type Saved = { isSaved: true } | { isSaved: false; problems: Problems };
 
 /** Saves all changes, or none. Throws an ApiError where the daemon could not even judge them. */
 export async function saveChanges(changes: Changes): Promise<Saved> {
@@ -20,7 +20,7 @@ export async function saveChanges(changes: Changes): Promise<Saved> {
   } catch (problem) {
     const problems = problem instanceof ApiError ? byKey(listed(problem.body["problems"])) : {};
     if (Object.keys(problems).length === 0) throw problem;
-    return { isSaved: false, why: problemText(problem), problems };
+    return { isSaved: false, problems };
   }
 }
 

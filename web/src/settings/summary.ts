@@ -47,7 +47,7 @@ function line(known: Known, changes: Changes, section: Section): string {
   const others = section.keys.filter((one) => !one.isFamily && one !== main && !isDefault(one) && isInUse(known, changes, one.key)).length;
   const families = section.keys.filter((one) => one.isFamily).flatMap((one) => members(known, changes, one));
   const parts = [
-    ...(main ? [shown(main, text(main.key))] : []),
+    ...(main ? [`${main.unit === "°C" ? "cut-off " : ""}${shown(main, text(main.key))}`] : []),
     ...(others > 0 ? [`${others} set`] : []),
     ...(families.length > 0 ? [families.join(", ")] : []),
   ];

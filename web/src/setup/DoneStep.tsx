@@ -35,6 +35,7 @@ export function DoneStep() {
       <section class="card" aria-label="Before the first heat">
         <h2>Before the first heat without you</h2>
         <ul class="help">
+          <li>Plug the heater's supply in again, with the thermal fuse in its lead.</li>
           <li>
             In a terminal on the box run <code>filamentbox doctor</code>: it looks at what no web page can see, such as what the pins do while the machine starts.
           </li>

@@ -54,7 +54,7 @@ export function useDaemonForm(begin: (known: Known) => Changes = () => ({})): Da
       const saved = await saveChanges(all);
       if (!saved.isSaved) {
         setProblems(saved.problems);
-        setProblem(`Not saved. ${saved.why}`);
+        setProblem("Not saved, nothing of it: see what is marked above.");
         return false;
       }
       setKnown(await loadSettings());

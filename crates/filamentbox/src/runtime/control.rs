@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 use super::clock::{Clocks, boottime};
 use super::guard::{GuardLink, GuardLost, Plan, RENEWAL, Slot, Unavailable};
 use super::supervisor;
+use super::trace::Trace;
 use crate::journal::Intake;
 
 /// So many inputs may wait for the control thread; more mean that it hangs, and are dropped and counted by their sender.
@@ -96,6 +97,8 @@ pub struct Control {
     pub inbox: Receiver<ControlInput>,
     /// What was last asked of the guard, and when (in real time).
     pub asked: (Vec<Wanted>, Monotonic),
+    /// Where each lease is noted (`--trace`).
+    pub trace: Option<Trace>,
 }
 
 impl Control {
@@ -210,6 +213,9 @@ impl Control {
         // Without a guard every box has latched its loss, so nothing is wanted on.
         let held = self.guard.as_mut().map(|guard| guard.exchange(&wanted, clock.now));
         self.asked = (wanted, boottime());
+        if let (Some(trace), Some(Ok(_))) = (&mut self.trace, &held) {
+            trace.lease();
+        }
         held.transpose()
     }
 

@@ -129,6 +129,10 @@ impl Start {
         &self.loaded.config
     }
 
+    fn open_trace(&self) -> Result<Option<Trace>> {
+        self.trace.as_deref().map(Trace::open).transpose().context("the trace file cannot be opened")
+    }
+
     fn journal(&self, path: PathBuf) -> Result<(Intake, Handle)> {
         let options = journal_options(self.config(), path, self.clocks.clone(), self.alerts.clone());
         if options.crash_log_dir.is_none() {
@@ -178,6 +182,7 @@ impl Start {
             snapshots,
             simulated: self.simulation.as_ref().map(SimulatedBox::outputs),
             inbox,
+            trace: self.open_trace()?,
         };
         if let Some(lost) = lost {
             control.latch_guard_lost(&lost);
@@ -189,7 +194,6 @@ impl Start {
     fn sensors(&self, control: &SyncSender<ControlInput>) -> Result<Vec<Sender<SensorSettings>>> {
         let mut sensors = Vec::new();
         for (box_index, box_config) in self.config().boxes.iter().enumerate() {
-            let trace = self.trace.as_deref().map(Trace::open).transpose();
             let (settings_sender, changes) = channel();
             let mut sensing = Sensing {
                 box_index,
@@ -199,7 +203,7 @@ impl Start {
                 clocks: self.clocks.clone(),
                 control: control.clone(),
                 changes,
-                trace: trace.context("the trace file cannot be opened")?,
+                trace: self.open_trace()?,
                 opener: Opener::new(),
                 sensor: None,
             };

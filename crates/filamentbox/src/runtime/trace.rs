@@ -1,4 +1,5 @@
-//! `--trace FILE`: a line for each reading, for measuring reaction times. The guard appends the outputs' lines itself.
+//! `--trace FILE`: a line for each reading and each lease, for measuring reaction times and how evenly the lease is renewed. The guard appends
+//! the outputs' lines itself.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -26,5 +27,9 @@ impl Trace {
         let (temperature, humidity) = (measurement.temperature.degrees(), measurement.humidity.percent());
         let line = format!("{:.6} sample {box_name} {temperature:.2} {humidity:.2}\n", boottime().seconds());
         let _ = self.0.write_all(line.as_bytes());
+    }
+    /// Appends that the guard has answered: the lease, where something is wanted on, is fresh.
+    pub fn lease(&mut self) {
+        let _ = self.0.write_all(format!("{:.6} lease guard answered\n", boottime().seconds()).as_bytes());
     }
 }

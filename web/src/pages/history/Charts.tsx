@@ -31,7 +31,8 @@ export interface ChartsProps {
   /** In words, for the chart's name. */
   title: string;
   show(part: readonly [number, number]): void;
-  zoom(factor: number, at: number): void;
+  /** Without `at` it is the newest or the middle that stays. */
+  zoom(factor: number, at?: number): void;
   move(share: number): void;
   pinch(before: readonly [number, number], after: readonly [number, number]): void;
   /** Back to the range. */
@@ -89,7 +90,7 @@ export function Charts(props: ChartsProps) {
         {...shared}
         heading={
           <>
-            <h3>Heater and fan</h3>
+            <h2>Heater and fan</h2>
             <Outputs history={history} at={read} />
           </>
         }
@@ -155,8 +156,8 @@ function onKey(event: KeyboardEvent, props: ChartsProps, step: (by: number) => v
   const by = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
   if (by !== 0 && event.shiftKey) step(by);
   else if (by !== 0) props.move(by * MOVE_STEP);
-  else if (event.key === "+" || event.key === "=") props.zoom(ZOOM_STEP, 0.5);
-  else if (event.key === "-") props.zoom(1 / ZOOM_STEP, 0.5);
+  else if (event.key === "+" || event.key === "=") props.zoom(ZOOM_STEP);
+  else if (event.key === "-") props.zoom(1 / ZOOM_STEP);
   else if (event.key === "0" || event.key === "Escape") props.back();
   else return;
   event.preventDefault();
@@ -184,11 +185,9 @@ function QuantityPanel({ quantity, unit, limits, at, ...shared }: QuantityPanelP
   const { palette, width, history } = shared;
   const heading = (
     <>
-      <h3>
-        {quantity.label}
-        {limits.length > 0 && <span class="quiet small"> · limits {limits.map((limit) => text(quantity, limit, unit)).join(" and ")}, dashed</span>}
-      </h3>
+      <h2>{quantity.label}</h2>
       <Value history={history} at={at} quantity={quantity} unit={unit} />
+      {limits.length > 0 && <p class="panel-limits quiet small">{limitWords(quantity, limits, unit)}</p>}
     </>
   );
   return (
@@ -269,7 +268,7 @@ function outputWords(history: History, output: OutputName, at: number): string {
 function whenWords(history: History, at: number, isNewest: boolean): string {
   const moment = WORDS.moment(history.timestamps[at] as number, history.resolution);
   if (isNewest) return `Newest: ${moment}`;
-  return history.resolution < 120 ? moment : `${moment}, ${spanWords(history.resolution)}`;
+  return history.resolution < 120 ? moment : `${moment}, mean of ${spanWords(history.resolution)}`;
 }
 
 function readingWords(history: History, at: number, shown: readonly Quantity[], unit: TemperatureUnit): string {
@@ -277,9 +276,15 @@ function readingWords(history: History, at: number, shown: readonly Quantity[], 
   return [whenWords(history, at, false), ...values, `heater ${outputWords(history, "heater", at)}`, `fan ${outputWords(history, "fan", at)}`].join(", ");
 }
 
+/** What the dashed lines are; the lower limit first. */
+function limitWords(quantity: Quantity, limits: readonly number[], unit: TemperatureUnit): string {
+  const [low, high] = limits.map((limit) => text(quantity, limit, unit).replace(" ", "\u00a0"));
+  return quantity.isTemperature ? `Dashed: heater on below ${low}, off above ${high}` : `Dashed: fan on above ${high}, off below ${low}`;
+}
+
 function limitsOf(quantity: Quantity, limits: Limits | null): number[] {
-  if (limits === null) return [];
-  const both =
-    quantity.field === "temperature_c" ? [limits.min_temp_c, limits.max_temp_c] : quantity.field === "humidity" ? [limits.min_humidity, limits.max_humidity] : [];
-  return both.filter((limit): limit is number => limit !== null);
+  const { field } = quantity;
+  const low = field === "temperature_c" ? limits?.min_temp_c : field === "humidity" ? limits?.min_humidity : null;
+  const high = field === "temperature_c" ? limits?.max_temp_c : field === "humidity" ? limits?.max_humidity : null;
+  return low == null || high == null ? [] : [low, high];
 }

@@ -2,8 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { problemText, request } from "../../api";
-import { boxQuery, live } from "../../live";
-import { useLive } from "../../live";
+import { boxQuery, useLive } from "../../live";
 import type { History } from "../../types";
 import { grown, livePoint } from "./growing";
 import { fieldsFor } from "./quantities";
@@ -15,6 +14,10 @@ const SETTLE_MS = 200;
 /** Live points are good for so long; then what the daemon made of them is better. */
 const STALE_MIN_S = 60;
 const STALE_MAX_S = 600;
+/** A silence of so long, or of so many points, is asked for and not drawn over. */
+const CATCH_UP_S = 60;
+const CATCH_UP_POINTS = 3;
+const CATCH_UP_EVERY_MS = 2_000;
 
 export interface Loading {
   /** The latest answer, perhaps of another span; null before the first. */
@@ -32,8 +35,13 @@ export function useHistory(view: View, fields: readonly string[], width: number,
   const [turn, setTurn] = useState(0);
   const isFirst = useRef(true);
   const again = () => setTurn((before) => before + 1);
-  const { picture, connection } = useLive();
-  const points = width > 0 ? pointsFor(width) : null;
+  const { connection } = useLive();
+  const isLive = view.still === null;
+  const resolution = history?.resolution ?? 0;
+  // What is now is the box's to say, unless it cannot be asked.
+  const isKnown = !isLive || connection !== "connecting";
+  const points = width > 0 && isKnown ? pointsFor(width) : null;
+  const isCatchingUp = useRef(false);
   const wanted = fieldsFor(fields);
   const box = boxQuery();
 
@@ -48,10 +56,12 @@ export function useHistory(view: View, fields: readonly string[], width: number,
         const answer = await request<History>(`/api/history?${query}${box.replace("?", "&")}`, { signal: ended.signal });
         if (ended.signal.aborted) return;
         setHistory(answer);
+        isCatchingUp.current = false;
         setProblem(null);
       } catch (refused) {
         if (ended.signal.aborted) return;
         setProblem(problemText(refused));
+        isCatchingUp.current = false;
       }
       setLoading(false);
     };
@@ -63,15 +73,10 @@ export function useHistory(view: View, fields: readonly string[], width: number,
     };
   }, [view, wanted, points, box, turn]);
 
-  // What was measured while the connection was lost is with the daemon.
-  const wasLost = useRef(false);
   useEffect(() => {
-    if (connection === "live" && wasLost.current) again();
-    wasLost.current = connection === "lost";
+    if (connection === "live" && problem !== null) again();
   }, [connection]);
 
-  const isLive = view.still === null;
-  const resolution = history?.resolution ?? 0;
   useEffect(() => {
     if (!isLive) return;
     const stale = Math.min(STALE_MAX_S, Math.max(STALE_MIN_S, resolution));
@@ -79,11 +84,25 @@ export function useHistory(view: View, fields: readonly string[], width: number,
     return () => clearInterval(timer);
   }, [isLive, resolution]);
 
-  useEffect(() => {
-    if (!isLive || picture === null || picture.fromBefore || live.get().connection !== "live") return;
-    const point = livePoint(picture.status);
-    if (point !== null) setHistory((before) => (before === null || before.box !== picture.status.box ? before : grown(before, point)));
-  }, [picture, isLive]);
-
+  useLivePoints(history, isLive, setHistory, isCatchingUp, again);
   return { history, problem, isLoading, again };
+}
+
+/** Puts each live reading to a history that goes on; where too much is missing between, it is asked for. */
+function useLivePoints(history: History | null, isLive: boolean, setHistory: (next: History) => void, isCatchingUp: { current: boolean }, again: () => void): void {
+  const { picture, connection } = useLive();
+  const caughtUpAt = useRef(0);
+  useEffect(() => {
+    if (!isLive || history === null || picture === null || connection !== "live" || history.box !== picture.status.box) return;
+    const point = livePoint(picture.status);
+    if (point === null || isCatchingUp.current) return;
+    // After a sleep of this device or a lost connection, the daemon knows what was between.
+    if (point.at - history.to > Math.max(CATCH_UP_S, CATCH_UP_POINTS * history.resolution)) {
+      // Simulated time may run so fast that every point is late.
+      if (Date.now() - caughtUpAt.current < CATCH_UP_EVERY_MS) return;
+      caughtUpAt.current = Date.now();
+      isCatchingUp.current = true;
+      again();
+    } else setHistory(grown(history, point));
+  }, [picture, isLive]);
 }

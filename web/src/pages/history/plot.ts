@@ -45,7 +45,7 @@ export function quantityPlot(host: HTMLElement, quantity: Quantity, unit: Temper
     ...frame(looks, PLOT_PX, false),
     scales: { x: timeScale(), y: { range: (_plot, least, most) => heightOf(quantity, least, most, lines) } },
     series: [{}, edge, edge, { stroke: colour, width: 2, points: { size: 5, width: 1, fill: colour, filter: aloneOnly } }],
-    bands: [{ series: [1, 2], fill: palette.thin(quantity.colour, "38") }],
+    bands: [{ series: [1, 2], fill: palette.thin(quantity.colour, "4d") }],
     hooks: { drawAxes: [(plot) => drawLimits(plot, lines, palette.quiet)] },
   };
   const columns = (history: History): uPlot.AlignedData => {
@@ -143,7 +143,7 @@ function frame({ palette, words, width }: Looks, height: number, hasTimes: boole
         lineGap: 1.2,
         values: (_plot, splits, _axis, _space, apart) => (hasTimes ? words.marks(splits, apart) : splits.map(() => null)),
       },
-      { stroke: palette.quiet, font: FONT, grid, ticks: { ...grid, size: 4 }, size: LEFT_PX, gap: 4, space: 34 },
+      { stroke: palette.quiet, font: FONT, grid, ticks: { ...grid, size: 4 }, size: LEFT_PX, gap: 4, space: 24 },
     ],
   };
 }

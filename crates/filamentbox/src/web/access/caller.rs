@@ -133,3 +133,46 @@ pub(in crate::web) async fn require(State(right): State<Right>, request: Request
     let what = asked(&request);
     write_down(caller, right, &what, request, next).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RIGHTS: [Right; 4] = [Right::Read, Right::Control, Right::Heat, Right::Configure];
+
+    /// What `caller` may: `y`es, `l`og in first, `c`onfirm first, `n`o.
+    #[track_caller]
+    fn check(caller: &Caller, expected: &str) {
+        let answer = |right| match caller.check(right) {
+            Ok(()) => 'y',
+            Err(Denied::LogIn { .. }) => 'l',
+            Err(Denied::Confirm) => 'c',
+            Err(Denied::NotAllowed(_)) => 'n',
+        };
+        assert_eq!(RIGHTS.map(answer).iter().collect::<String>(), expected, "{caller:?}");
+    }
+
+    #[test]
+    fn who_may_read_control_heat_and_configure() {
+        let anonymous = |may_read| Caller::Anonymous { may_read, is_mistaken: false };
+        let session = |is_confirmed| Caller::Session { id: Digest::of("x"), is_confirmed };
+        let token = |scope| Caller::Token { name: "x".to_owned(), scope };
+        check(&Caller::Socket, "yyyy");
+        check(&Caller::Simulated, "yyyy");
+        check(&anonymous(false), "llll");
+        check(&anonymous(true), "ylll");
+        check(&session(true), "yyyy");
+        check(&session(false), "yycc");
+        check(&token(Scope::Read), "ynnn");
+        check(&token(Scope::Control), "yyyn");
+    }
+
+    #[test]
+    fn a_refusal_says_whether_the_password_helps() {
+        let status = |denied: Denied| denied.into_response().status();
+        assert_eq!(status(Denied::LogIn { is_mistaken: false }), StatusCode::UNAUTHORIZED);
+        assert_eq!(status(Denied::LogIn { is_mistaken: true }), StatusCode::UNAUTHORIZED);
+        assert_eq!(status(Denied::Confirm), StatusCode::FORBIDDEN);
+        assert_eq!(status(Denied::NotAllowed("no")), StatusCode::FORBIDDEN);
+    }
+}

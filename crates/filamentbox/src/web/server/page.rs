@@ -61,12 +61,12 @@ pub struct Page {
     pub(super) error: Option<String>,
 }
 
-/// As `/api/status` shows it.
+/// Where the page is, and what is wrong with it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
 pub struct ShownPage {
-    /// Where the page is; `None` where it is not.
+    /// Such as `http://192.168.1.20:5000`; null where there is no page.
     pub url: Option<String>,
-    /// What is wrong with it.
+    /// What is wrong, and what to do; null while all is well. It may be wrong and yet served, where it was before.
     pub error: Option<String>,
 }
 
