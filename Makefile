@@ -1,4 +1,5 @@
-# FilamentBox: build, try, test, measure. Needs a Rust toolchain and a C compiler (Debian, Ubuntu: apt install gcc libc6-dev make).
+# FilamentBox: build, try, test, measure. Needs a Rust toolchain, a C compiler and Node.js (Debian, Ubuntu: apt install
+# gcc libc6-dev make nodejs npm).
 
 DEMO_DIR ?= target/demo
 PROFILE ?= quick
@@ -18,6 +19,7 @@ run: build ## A simulated box, live in this terminal (Ctrl-C stops it); settings
 
 test: ## Everything: installs the real servers that the tests need, then runs all tests
 	scripts/install-test-servers.sh
+	scripts/check-page.sh tests
 	FILAMENTBOX_REQUIRE_SERVERS=1 cargo test --locked --workspace
 	$(MAKE) mutants
 	$(MAKE) soak
@@ -34,7 +36,7 @@ vm: ## The program against the kernel's GPIO, I2C and IIO, in a virtual machine 
 	scripts/vm-kernel.sh target/vm || [ $$? -eq 3 ]
 	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_VM=1 cargo test --locked -p filamentbox --profile quick --test vm -- $(ONLY)
 
-bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate; printed, never asserted
+bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate, the page under slow clients; printed, never asserted
 	scripts/install-test-servers.sh
 	cargo build --locked --release --bin filamentbox
 	cargo bench --locked -p filamentbox --bench daemon
@@ -44,6 +46,7 @@ check: ## Formatting, lints, dependencies and generated documentation
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	scripts/check-docs.sh
+	scripts/check-page.sh types
 
 docs: ## Writes the generated documentation anew
 	cargo run --locked --quiet --bin filamentbox -- config describe --markdown > docs/CONFIGURATION.md

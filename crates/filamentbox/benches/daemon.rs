@@ -2,15 +2,21 @@
 //! makes any time wrong, but bytes, counts, memory and CPU seconds hold.
 //!
 //! `FILAMENTBOX_BENCH_SECONDS` (default 60) is the length of each steady run; `cargo bench --bench daemon -- steady` runs one of the
-//! sections start, steady, bytes, backlog and latency.
+//! sections start, steady, bytes, backlog, latency, page and crowd.
 
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 #[path = "flash.rs"]
 mod flash;
+#[path = "../tests/daemon/page/flood.rs"]
+mod flood;
+#[path = "crowd.rs"]
+mod crowd;
 #[path = "latency.rs"]
 mod latency;
+#[path = "page.rs"]
+mod page;
 #[path = "replay.rs"]
 mod replay;
 #[path = "../tests/daemon/support/mod.rs"]
@@ -41,6 +47,8 @@ fn main() {
     if wanted("start") {
         let size = fs::metadata(env!("CARGO_BIN_EXE_filamentbox")).expect("the binary").len();
         println!("binary: {:.2} MB", size as f64 / 1e6);
+        let page: usize = filamentbox_client::ASSETS.iter().map(|asset| asset.bytes.len()).sum();
+        println!("the page in it, all files, compressed: {:.1} kB", page as f64 / 1e3);
         start_up();
     }
     if wanted("steady") {
@@ -58,6 +66,12 @@ fn main() {
     }
     if wanted("latency") {
         latency::report();
+    }
+    if wanted("page") {
+        page::report();
+    }
+    if wanted("crowd") {
+        crowd::report();
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Command {
     Run(RunArgs),
     /// The live state of the running daemon (exit code 3 when none answers)
     Status(StatusArgs),
+    /// The live state on the whole screen, with keys for heater and fan (exit code 3 when no daemon answers)
+    Tui,
     /// Switch the heater by hand, or hand it back
     Heater(OverrideArgs),
     /// Switch the fan by hand, or hand it back

@@ -10,6 +10,8 @@ use crate::runtime::folder::SOCKET_NAME;
 
 /// The daemon answers at once; a command that waits longer says so instead.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// So long an answer that goes on may be silent: the stream of the state says something every 10 s.
+const SILENCE_MAX: Duration = Duration::from_secs(25);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +52,7 @@ impl Client {
     pub fn new(data_dir: &Path) -> Result<Self, ClientError> {
         let socket = data_dir.join(SOCKET_NAME);
         let http = reqwest::Client::builder().unix_socket(socket.as_path()).connect_timeout(ANSWER_MAX).no_proxy();
-        let http = http.read_timeout(ANSWER_MAX);
+        let http = http.read_timeout(SILENCE_MAX);
         let http = http.tls_backend_preconfigured(crate::sinks::no_tls()).build()?;
         Ok(Self { socket, http })
     }

@@ -11,10 +11,12 @@ mod outputs;
 mod relay_guard;
 mod reset;
 mod run;
+mod screen;
 mod sensor;
 mod setup_code;
 mod status;
 mod switch;
+mod tui;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -48,6 +50,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args, places(default_data_dir)),
         Command::Status(args) => ask(data_dir, async |client| status::status(&args, client).await),
+        Command::Tui => tui::tui(data_dir),
         Command::Heater(args) => ask(data_dir, async |client| switch::switch(OutputKind::Heater, &args, client).await),
         Command::Fan(args) => ask(data_dir, async |client| switch::switch(OutputKind::Fan, &args, client).await),
         Command::Reset => ask(data_dir, reset::reset),

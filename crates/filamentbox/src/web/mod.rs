@@ -3,6 +3,7 @@
 //! Neither can delay control.
 
 pub mod access;
+mod assets;
 mod books;
 mod chart;
 mod columns;

@@ -25,4 +25,5 @@ mod starting;
 mod store;
 mod support;
 mod time;
+mod tui;
 mod vault;

@@ -27,7 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Right, may_switch, require};
-use super::{Daemon, dto, metrics, openapi, settings};
+use super::{Daemon, assets, dto, metrics, openapi, settings};
 use crate::journal::Gone;
 
 pub(super) use state::whole_state;
@@ -68,6 +68,7 @@ pub fn router(daemon: Daemon) -> Router {
     let (routes, _) = groups().split_for_parts();
     let access = daemon.access.clone();
     routes
+        .merge(assets::router())
         .fallback(async || Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned()))
         .method_not_allowed_fallback(async || {
             Refusal(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method".to_owned())

@@ -19,12 +19,12 @@ pub(super) struct Port {
 
 impl Port {
     /// What the settings say; `None` where there is to be no port.
-    pub(super) fn of(settings: &Settings, is_simulated: bool) -> Result<Option<Self>, String> {
+    pub(super) fn of(settings: &Settings, is_open: bool) -> Result<Option<Self>, String> {
         if let Some(problem) = check(settings).into_iter().next() {
             return Err(problem.to_string());
         }
         let is_default = settings.get("webui.host").is_none_or(|setting| setting.source == Source::Default);
-        let host = if is_simulated && is_default { "127.0.0.1" } else { settings.text("webui.host") };
+        let host = if is_open && is_default { "127.0.0.1" } else { settings.text("webui.host") };
         let (Some(host), true) = (host_of(host), settings.switch("webui.enabled")) else { return Ok(None) };
         let port = u16::try_from(settings.integer("webui.port")).unwrap_or_default();
         let [cert, key] = ["webui.tls_cert", "webui.tls_key"].map(|key| settings.text(key).to_owned());

@@ -1,9 +1,12 @@
 //! The page's port, as browsers, programs and attackers find it.
 
+mod assets;
 mod flood;
+mod history;
 mod limits;
 mod port;
 mod security;
+mod stream;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

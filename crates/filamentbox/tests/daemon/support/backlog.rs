@@ -15,10 +15,21 @@ use filamentbox_core::units::{Celsius, Hectopascal, RelativeHumidity};
 /// Samples after which the journal is waited for; less than its queue holds.
 const AT_ONCE: u64 = 5000;
 
+/// From one sample of a backlog to the next.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// The time of the first of `count` samples, a second apart, the last of which is taken now.
 pub(crate) fn start_ms(count: u64) -> i64 {
+    start_ms_of(count, SECOND)
+}
+
+fn start_ms_of(count: u64, step: Duration) -> i64 {
     let now = wall().expect("a clock").millis();
-    now - i64::try_from(count).expect("small") * 1000
+    now - i64::try_from(count).expect("small") * millis(step)
+}
+
+fn millis(step: Duration) -> i64 {
+    i64::try_from(step.as_millis()).expect("small")
 }
 
 /// The sample `index` of a backlog that begins at `start_ms`.
@@ -39,7 +50,15 @@ pub(crate) fn point(start_ms: i64, index: u64) -> Point {
 
 /// A journal with `count` samples that `sink` does not have.
 pub(crate) fn fill(path: &Path, sink: &str, count: u64) {
-    let start_ms = start_ms(count);
+    fill_with(path, vec![sink.to_owned()], start_ms(count), count, SECOND);
+}
+
+/// A journal with `count` samples that no backend waits for, `step` apart, up to now.
+pub(crate) fn fill_history(path: &Path, count: u64, step: Duration) {
+    fill_with(path, Vec::new(), start_ms_of(count, step), count, step);
+}
+
+fn fill_with(path: &Path, sinks: Vec<String>, start_ms: i64, count: u64, step: Duration) {
     // To the journal, it all happens now: a week in some seconds.
     let clocks = Arc::new(Clocks::scaled(1.0, UnixTime::from_millis(start_ms), Duration::from_secs(1)));
     let start = clocks.read().now;
@@ -49,10 +68,10 @@ pub(crate) fn fill(path: &Path, sink: &str, count: u64) {
         durability: Durability::Minute,
         queue_max_size: 20_000,
         max_batches: 50_000,
-        retention: Duration::from_secs(30 * 86_400),
+        retention: Duration::from_secs(10 * 365 * 86_400),
         max_bytes: 64_000_000,
         max_age: Duration::from_secs(365 * 86_400),
-        sinks: vec![sink.to_owned()],
+        sinks,
         batch_size: AT_ONCE,
         clocks: clocks.clone(),
         alerts: Alerts::default(),
@@ -61,10 +80,11 @@ pub(crate) fn fill(path: &Path, sink: &str, count: u64) {
     let thread = std::thread::spawn(move || worker.run());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     for index in 0..count {
-        let point = point(start_ms, index);
+        let at = millis(step) * i64::try_from(index).expect("small");
+        let point = Point { at: UnixTime::from_millis(start_ms + at), ..point(start_ms, index) };
         intake.sample(Sample {
             box_name: point.box_name,
-            taken_at: start + Duration::from_secs(index),
+            taken_at: start + step * u32::try_from(index).expect("small"),
             wall: Some(point.at),
             measurement: point.measurement,
             heater_on: point.heater_on,

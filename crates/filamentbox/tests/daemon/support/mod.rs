@@ -14,6 +14,7 @@ mod recorder;
 mod request;
 mod servers;
 mod store;
+pub(crate) mod terminal;
 
 pub(crate) use daemon::{BINARY, Daemon};
 pub(crate) use faults::{Fault, FaultServer};

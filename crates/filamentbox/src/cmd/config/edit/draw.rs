@@ -5,7 +5,7 @@
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 
 use super::model::changes;
 use super::page::{Input, Page, Row, Tone, fit, fit_key, width, wrap};
@@ -81,19 +81,7 @@ impl Pen<'_> {
     }
 
     fn style(&self, tone: Tone) -> Style {
-        let (modifier, colour) = match tone {
-            Tone::Plain => (Modifier::empty(), None),
-            Tone::Heading => (Modifier::BOLD, None),
-            Tone::Warn => (Modifier::BOLD, Some(Color::Red)),
-            Tone::Changed => (Modifier::BOLD, Some(Color::Yellow)),
-            Tone::Good => (Modifier::BOLD, Some(Color::Green)),
-            Tone::Dim => (Modifier::DIM, None),
-        };
-        let style = Style::new().add_modifier(modifier);
-        match colour {
-            Some(colour) if self.has_colour => style.fg(colour),
-            _ => style,
-        }
+        tone.style(self.has_colour)
     }
 
     fn put(&mut self, x: usize, text: &str, style: Style) {

@@ -1,13 +1,13 @@
 //! `config edit`: the settings on the whole screen.
 //!
-//! `model` and `screens` know neither terminal nor files: a key comes in, a page and an effect come out. `draw` shows the page, `terminal`
-//! brings the keys, and here the two are put together and the effects happen: reading the store, saving, testing the databases.
+//! `model` and `screens` know neither terminal nor files: a key comes in, a page and an effect come out. `draw` shows the page, `keys`
+//! reads the keys, and here the two are put together on the screen and the effects happen: reading the store, saving, testing the databases.
 
 mod draw;
+mod keys;
 mod model;
 mod page;
 mod screens;
-mod terminal;
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -18,15 +18,20 @@ use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGCONT, SIGTSTP};
 
 use super::super::database::{Tested, test_all};
+use super::super::screen::{self, Notice, Screen};
 use super::change::who;
 use super::{Installation, complain, say};
 use crate::settings::{self, Access, Change, Loaded, SettingsError, StoreError};
-use model::{Committed, Effect, Model};
+use draw::draw;
+use keys::presses;
+use model::{Committed, Effect, Model, Press};
 use screens::TestLine;
-use terminal::{Notice, Screen};
 
 pub(super) fn edit(installation: &Installation) -> Result<ExitCode> {
-    terminal::check()?;
+    screen::check(
+        "the editor",
+        "use `filamentbox config set KEY VALUE`, and `filamentbox config list` to see the keys",
+    )?;
     let sources = Rc::new(installation.open(Access::Existing, false)?);
     let stored = sources.stored()?;
     let look = {
@@ -56,54 +61,63 @@ pub(super) fn edit(installation: &Installation) -> Result<ExitCode> {
     }
 }
 
+/// A test's number and its outcome.
+type TestEnd = (u32, Result<Vec<TestLine>, String>);
+
 enum End {
     Quit,
     Signal(i32),
 }
 
 fn run(model: &mut Model, installation: &Installation) -> Result<End> {
-    let (sender, notices) = terminal::listen()?;
+    let (sender, notices) = screen::listen::<TestEnd>()?;
     let mut screen = Screen::take()?;
+    let has_colour = screen.has_colour();
     loop {
-        screen.show(&model.page())?;
-        let effect = match notices.recv().context("nobody listens to the keys any more")? {
-            Notice::Press(press) => model.update(&press),
-            Notice::Redraw => Effect::None,
-            Notice::Tested(number, lines) => {
+        screen.show(|frame| draw(frame, &model.page(), has_colour))?;
+        let effects = match notices.recv().context("nobody listens to the keys any more")? {
+            Notice::Key(key) => presses(key).map(|press| model.update(&press)).collect(),
+            Notice::Paste(text) => vec![model.update(&Press::Paste(text))],
+            Notice::Redraw => Vec::new(),
+            Notice::Own((number, lines)) => {
                 model.tested(number, lines);
-                Effect::None
+                Vec::new()
             }
-            Notice::Signal(SIGTSTP) => Effect::Suspend,
+            Notice::Signal(SIGTSTP) => vec![Effect::Suspend],
             Notice::Signal(SIGCONT) => {
                 screen.resume()?;
-                Effect::None
+                Vec::new()
             }
             Notice::Signal(signal) => return Ok(End::Signal(signal)),
             Notice::Gone => anyhow::bail!("the terminal is gone"),
         };
-        match effect {
-            Effect::None => {}
-            Effect::Test(number, loaded) => test(number, *loaded, installation.places.data_dir.clone(), sender.clone()),
-            Effect::Commit(changes) => {
-                let committed = commit(&changes, model.values.stored_all(), installation);
-                model.committed(committed);
+        for effect in effects {
+            match effect {
+                Effect::None => {}
+                Effect::Test(number, loaded) => {
+                    test(number, *loaded, installation.places.data_dir.clone(), sender.clone());
+                }
+                Effect::Commit(changes) => {
+                    let committed = commit(&changes, model.values.stored_all(), installation);
+                    model.committed(committed);
+                }
+                Effect::Suspend => screen.suspend()?,
+                Effect::Redraw => screen.forget()?,
+                Effect::Quit => return Ok(End::Quit),
             }
-            Effect::Suspend => screen.suspend()?,
-            Effect::Redraw => screen.forget()?,
-            Effect::Quit => return Ok(End::Quit),
         }
     }
 }
 
 /// Asks the databases, on a thread of its own: the person may not want to wait.
-fn test(number: u32, loaded: Loaded, data_dir: std::path::PathBuf, to: Sender<Notice>) {
+fn test(number: u32, loaded: Loaded, data_dir: std::path::PathBuf, to: Sender<Notice<TestEnd>>) {
     thread::spawn(move || {
         let line = |tested: &Tested| TestLine { name: tested.name, is_good: tested.is_good(), text: tested.line() };
         let lines = test_all(&loaded.settings, &loaded.config, &data_dir)
             .map(|tested| tested.iter().map(line).collect())
             .map_err(|problem| format!("{problem:#}"));
         // When nobody waits any more, the editor has ended.
-        let _ended = to.send(Notice::Tested(number, lines));
+        let _ended = to.send(Notice::Own((number, lines)));
     });
 }
 

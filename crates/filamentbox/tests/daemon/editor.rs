@@ -1,11 +1,9 @@
 //! `config edit` in a pseudo-terminal: what a person does and sees.
 
-mod terminal;
-
 use std::path::Path;
 
+use crate::support::terminal::{DOWN, ENTER, ESC, F2, PAGE_DOWN, Terminal};
 use crate::support::{BINARY, Daemon, InfluxV2Double, Server as _, TOKEN, signal, store_unchecked as store};
-use terminal::{DOWN, ENTER, ESC, F2, PAGE_DOWN, Terminal};
 
 const STORE: &str = "config.db";
 

@@ -1,47 +1,46 @@
-//! The terminal: what it is before and after, and what comes from it. It is given back as it was, also after a panic or a signal.
+//! A whole screen for a command: the terminal before and after, and what comes from it. It is given back as it was, also after a panic or
+//! a signal. What is drawn is the command's; `text` has what it needs to lay out text.
+
+pub(super) mod text;
 
 use std::io::{IsTerminal as _, Stdout, Write as _, stdin, stdout};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use crossterm::event::{
-    self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers,
-};
+use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event, KeyEvent, KeyEventKind};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
-use super::super::Usage;
-use super::draw::draw;
-use super::model::Press;
-use super::page::Page;
-use super::screens::TestLine;
+use super::Usage;
 
 /// Exit code of an internal fault.
 const INTERNAL_FAULT: i32 = 70;
 
-/// What happens while a person edits.
-pub(super) enum Notice {
-    Press(Press),
+/// What happens while a person looks at the screen.
+pub(super) enum Notice<T> {
+    Key(KeyEvent),
+    /// Several characters at once; they are text, never commands.
+    Paste(String),
     /// The window has another size, or the screen may have been written on.
     Redraw,
     Signal(i32),
-    /// A test's number and its outcome.
-    Tested(u32, Result<Vec<TestLine>, String>),
+    /// From the command's own threads.
+    Own(T),
     /// There is no terminal any more.
     Gone,
 }
 
-/// Whether a full screen can be shown here.
+/// Whether `who` can be shown on a full screen here.
 ///
 /// # Errors
-/// A sentence with what to use instead.
-pub(super) fn check() -> Result<()> {
+/// A sentence with what to use `instead`.
+pub(super) fn check(who: &str, instead: &str) -> Result<()> {
     let term = std::env::var("TERM").unwrap_or_default();
     let why = if !stdin().is_terminal() || !stdout().is_terminal() {
         "its input or output is not one"
@@ -50,14 +49,10 @@ pub(super) fn check() -> Result<()> {
     } else {
         return Ok(());
     };
-    let text = format!(
-        "the editor needs a terminal, and {why}; use `filamentbox config set KEY VALUE`, and `filamentbox config list` \
-         to see the keys"
-    );
-    Err(Usage(text).into())
+    Err(Usage(format!("{who} needs a terminal, and {why}; {instead}")).into())
 }
 
-/// A terminal that belongs to the editor.
+/// A terminal that belongs to the command.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     has_colour: bool,
@@ -84,9 +79,14 @@ impl Screen {
         Ok(Self { terminal, has_colour })
     }
 
-    pub(super) fn show(&mut self, page: &Page) -> Result<()> {
-        let has_colour = self.has_colour;
-        self.terminal.draw(|frame| draw(frame, page, has_colour)).context("the terminal cannot be written to")?;
+    /// Whether colours are wanted.
+    pub(super) fn has_colour(&self) -> bool {
+        self.has_colour
+    }
+
+    /// Draws a picture; only cells that differ from the one before are sent.
+    pub(super) fn show(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+        self.terminal.draw(draw).context("the terminal cannot be written to")?;
         Ok(())
     }
 
@@ -131,8 +131,11 @@ fn give_back() {
     let _gone = stdout().flush();
 }
 
-/// Begins to listen to keys and signals; they end with the process.
-pub(super) fn listen() -> Result<(Sender<Notice>, Receiver<Notice>)> {
+/// Two ends of a channel.
+type Ends<T> = (Sender<Notice<T>>, Receiver<Notice<T>>);
+
+/// Begins to listen to keys and signals; they end with the process. The sender is for the command's own threads.
+pub(super) fn listen<T: Send + 'static>() -> Result<Ends<T>> {
     let (sender, receiver) = channel();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT]).context("signals cannot be taken")?;
     let to = sender.clone();
@@ -140,51 +143,18 @@ pub(super) fn listen() -> Result<(Sender<Notice>, Receiver<Notice>)> {
     let to = sender.clone();
     thread::spawn(move || {
         loop {
-            let Ok(event) = event::read() else {
-                let _ended = to.send(Notice::Gone);
-                break;
+            let notice = match event::read() {
+                Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => Notice::Key(key),
+                Ok(Event::Paste(text)) => Notice::Paste(text),
+                Ok(Event::Resize(..)) => Notice::Redraw,
+                Ok(_) => continue,
+                Err(_) => Notice::Gone,
             };
-            if notices(event).into_iter().flatten().any(|notice| to.send(notice).is_err()) {
+            let is_last = matches!(notice, Notice::Gone);
+            if to.send(notice).is_err() || is_last {
                 break;
             }
         }
     });
     Ok((sender, receiver))
-}
-
-fn notices(event: Event) -> [Option<Notice>; 2] {
-    match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => {
-            // Esc and another key soon after look like Alt and that key; nothing here is done with Alt.
-            let is_after_esc = key.modifiers.contains(KeyModifiers::ALT);
-            [is_after_esc.then_some(Notice::Press(Press::Esc)), press(key).map(Notice::Press)]
-        }
-        Event::Paste(text) => [Some(Notice::Press(Press::Paste(text))), None],
-        Event::Resize(..) => [Some(Notice::Redraw), None],
-        _ => [None, None],
-    }
-}
-
-fn press(key: KeyEvent) -> Option<Press> {
-    let has_control = key.modifiers.contains(KeyModifiers::CONTROL);
-    Some(match key.code {
-        // What some terminals send for the backspace key.
-        KeyCode::Char('h') if has_control => Press::Backspace,
-        KeyCode::Char(c) if has_control => Press::Ctrl(c),
-        KeyCode::Char(c) => Press::Char(c),
-        KeyCode::F(n) => Press::Function(n),
-        KeyCode::Enter => Press::Enter,
-        KeyCode::Esc => Press::Esc,
-        KeyCode::Up | KeyCode::BackTab => Press::Up,
-        KeyCode::Down | KeyCode::Tab => Press::Down,
-        KeyCode::Left => Press::Left,
-        KeyCode::Right => Press::Right,
-        KeyCode::Home => Press::Home,
-        KeyCode::End => Press::End,
-        KeyCode::PageUp => Press::PageUp,
-        KeyCode::PageDown => Press::PageDown,
-        KeyCode::Backspace => Press::Backspace,
-        KeyCode::Delete => Press::Delete,
-        _ => return None,
-    })
 }

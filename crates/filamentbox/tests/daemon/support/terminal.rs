@@ -1,4 +1,4 @@
-//! A pseudo-terminal with the editor in it: keys go in, and the screen is read as a person sees it.
+//! A pseudo-terminal with a command in it: keys go in, and the screen is read as a person sees it.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::support::{BINARY, wait_until};
+use super::{BINARY, wait_until};
 
-pub(super) const ENTER: &str = "\r";
-pub(super) const ESC: &str = "\x1b";
-pub(super) const DOWN: &str = "\x1b[B";
-pub(super) const PAGE_DOWN: &str = "\x1b[6~";
-pub(super) const F2: &str = "\x1bOQ";
+pub(crate) const ENTER: &str = "\r";
+pub(crate) const ESC: &str = "\x1b";
+pub(crate) const DOWN: &str = "\x1b[B";
+pub(crate) const PAGE_DOWN: &str = "\x1b[6~";
+pub(crate) const F2: &str = "\x1bOQ";
 
 /// A program in a terminal of its own.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     child: Child,
     keys: File,
     /// Kept open: the terminal outlives the program, and can be asked how it was left.
@@ -35,7 +35,17 @@ struct Seen {
 
 impl Terminal {
     /// `config edit` on this data folder, in a window of this size.
-    pub(super) fn edit(folder: &Path, columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn edit(folder: &Path, columns: u16, rows: u16, variables: &[(&str, &str)]) -> Self {
+        Self::start(&["config", "edit"], folder, (columns, rows), variables)
+    }
+
+    /// A command on this data folder, in a window of so many columns and rows.
+    pub(crate) fn start(
+        arguments: &[&str],
+        folder: &Path,
+        (columns, rows): (u16, u16),
+        variables: &[(&str, &str)],
+    ) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&ours).and_then(|()| unlockpt(&ours)).expect("its other end");
         let name = ptsname(&ours, Vec::new()).expect("its name");
@@ -45,7 +55,7 @@ impl Terminal {
         let end = || Stdio::from(other_end.try_clone().expect("a handle"));
         // A session of its own with this terminal, so that the terminal's signals come.
         let mut command = Command::new("setsid");
-        command.args(["--ctty", BINARY, "--data-dir"]).arg(folder).args(["config", "edit"]);
+        command.args(["--ctty", BINARY, "--data-dir"]).arg(folder).args(arguments);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm-256color");
         command.envs(variables.iter().copied()).stdin(end()).stdout(end()).stderr(end());
         let child = command.spawn().expect("setsid(1)");
@@ -68,13 +78,13 @@ impl Terminal {
         Self { child, keys, other_end, seen }
     }
 
-    pub(super) fn press(&mut self, keys: &str) -> &mut Self {
+    pub(crate) fn press(&mut self, keys: &str) -> &mut Self {
         self.keys.write_all(keys.as_bytes()).expect("the terminal takes keys");
         self
     }
 
     /// What is to be seen.
-    pub(super) fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.seen().parser.screen().contents()
     }
 
@@ -83,18 +93,18 @@ impl Terminal {
     }
 
     /// Everything that was ever written, as text.
-    pub(super) fn everything(&self) -> String {
+    pub(crate) fn everything(&self) -> String {
         String::from_utf8_lossy(&self.seen().bytes).into_owned()
     }
 
     /// Waits until `text` is to be seen.
     #[track_caller]
-    pub(super) fn wait_for(&mut self, text: &str) -> &mut Self {
+    pub(crate) fn wait_for(&mut self, text: &str) -> &mut Self {
         self.wait(text, |screen| screen.contains(text))
     }
 
     #[track_caller]
-    pub(super) fn wait(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> &mut Self {
+    pub(crate) fn wait(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> &mut Self {
         let start = std::time::Instant::now();
         while !is_so(&self.screen()) {
             assert!(start.elapsed().as_secs() < 60, "{what:?} is not on the screen:\n{}", self.screen());
@@ -105,7 +115,7 @@ impl Terminal {
 
     /// Goes down until the selected row begins with `name`.
     #[track_caller]
-    pub(super) fn go_to(&mut self, name: &str) -> &mut Self {
+    pub(crate) fn go_to(&mut self, name: &str) -> &mut Self {
         let is_other = |screen: &str, before: &str| {
             let selected = selected_of(screen);
             // Half a screen, on which nothing is selected, is none.
@@ -123,31 +133,33 @@ impl Terminal {
         panic!("no row begins with {name:?}:\n{}", self.screen());
     }
 
-    pub(super) fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
         self.seen().parser.screen_mut().set_size(lines(rows), lines(columns));
         tcsetwinsize(&self.keys, size(columns, rows)).expect("a size");
         self
     }
 
-    pub(super) fn pid(&self) -> String {
+    pub(crate) fn pid(&self) -> String {
         self.child.id().to_string()
     }
 
     /// Waits until the kernel has stopped the program.
-    pub(super) fn wait_until_stopped(&self) {
+    pub(crate) fn wait_until_stopped(&self) {
         let state = format!("/proc/{}/stat", self.pid());
-        wait_until("the editor is stopped", || std::fs::read_to_string(&state).is_ok_and(|stat| stat.contains(") T ")));
+        wait_until("the program is stopped", || {
+            std::fs::read_to_string(&state).is_ok_and(|stat| stat.contains(") T "))
+        });
     }
 
     /// Waits for the program's end.
-    pub(super) fn end(&mut self) -> ExitStatus {
-        wait_until("the editor's end", || self.child.try_wait().expect("a child").is_some());
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        wait_until("the program's end", || self.child.try_wait().expect("a child").is_some());
         self.child.wait().expect("it has ended")
     }
 
     /// Waits until what the program wrote is read, and the terminal is as it was.
     #[track_caller]
-    pub(super) fn wait_until_given_back(&self) {
+    pub(crate) fn wait_until_given_back(&self) {
         wait_until("the terminal is given back", || self.is_given_back());
     }
 
