@@ -12,7 +12,7 @@ use super::start;
 const EXAMPLES: u32 = 25;
 const EXAMPLES_OF_SOAK: u32 = 1000;
 
-/// What is asked of a key does not depend on its name in the document alone: `PUT /api/config/KEY` takes what the key takes.
+/// Where what is allowed depends on more than the document can say: on the key, on `safety.override_max`; and what is refused always.
 const VALUES_DEPEND: &str = "
 [[operations]]
 include-name = \"PUT /api/config/{key}\"
@@ -20,6 +20,11 @@ include-name = \"PUT /api/config/{key}\"
 enabled = false
 [operations.parameters]
 \"path.key\" = [\"safety.max_temp_c\", \"heating_control.enabled\", \"data_collection.tags.x\", \"database.influxdb.host\"]
+
+[[operations]]
+include-name = \"POST /api/controls/{output}\"
+[operations.checks.positive_data_acceptance]
+enabled = false
 
 [[operations]]
 include-name = \"POST /api/threads/{name}/{action}\"
