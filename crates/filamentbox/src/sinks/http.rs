@@ -17,7 +17,7 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode, Url};
 
 use super::secrets::Secrets;
-use super::{SinkError, tls};
+use super::{Body, SinkError, tls};
 
 /// A server that does not even open a connection in this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ const ANSWER_MAX: usize = 16 * 1024;
 /// So many characters of the server's words go into a reason: events and pages show it in a line or two.
 const REASON_MAX: usize = 300;
 /// A shorter body is not worth compressing.
-const GZIP_MIN: usize = 1024;
+pub(super) const GZIP_MIN: usize = 1024;
 const USER_AGENT: &str = concat!("filamentbox/", env!("CARGO_PKG_VERSION"));
 
 /// How a sink proves who it is. It cannot be printed.
@@ -202,18 +202,33 @@ impl Http {
         self.address.clone()
     }
 
+    /// Whether bodies are compressed.
+    pub(super) fn compresses(&self) -> bool {
+        self.gzip
+    }
+
     /// Posts `body` to `url`. Every answer is `Ok`, whatever its status.
-    pub(super) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Answer, SinkError> {
+    pub(super) async fn post(&self, url: Url, body: impl Into<Body>) -> Result<Answer, SinkError> {
         self.post_reading(url, body, ANSWER_MAX).await
     }
 
     /// Like [`Self::post`], for a server whose errors are long; at most `answer_max` bytes of the answer are read.
-    pub(super) async fn post_reading(&self, url: Url, body: Vec<u8>, answer_max: usize) -> Result<Answer, SinkError> {
+    pub(super) async fn post_reading(
+        &self,
+        url: Url,
+        body: impl Into<Body>,
+        answer_max: usize,
+    ) -> Result<Answer, SinkError> {
+        let mut body = body.into();
+        if self.gzip && !body.is_compressed && body.bytes.len() >= GZIP_MIN {
+            body = Body { bytes: gzipped(&body.bytes), is_compressed: true };
+        }
         let request = self.request(Method::POST, url);
-        let request = match self.gzip && body.len() >= GZIP_MIN {
-            true => request.header(header::CONTENT_ENCODING, "gzip").body(gzipped(&body)),
-            false => request.body(body),
+        let request = match body.is_compressed {
+            true => request.header(header::CONTENT_ENCODING, "gzip"),
+            false => request,
         };
+        let request = request.body(body.bytes);
         self.send(request, answer_max).await
     }
 

@@ -17,7 +17,7 @@ use reqwest::Url;
 
 use super::http::{self, Answer, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
-use super::{Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
+use super::{Body, Health, History, Labels, Lines, Sink, SinkError, SinkKind, Tested, Written};
 
 const NAME: &str = "influxdb_v1";
 const TITLE: &str = "InfluxDB 1.x";
@@ -57,7 +57,7 @@ const KEYS: &[KeySpec] = &[
 
 struct InfluxDbV1 {
     http: Http,
-    encoder: Encoder,
+    lines: Lines,
     write_url: Url,
     create_url: Url,
     database: String,
@@ -82,9 +82,10 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
     }
     let mut create_url = http::endpoint(settings, URL, "query")?;
     create_url.query_pairs_mut().append_pair("q", &format!("CREATE DATABASE {}", quoted(&database)));
+    let http = Http::open(settings, NAME, auth)?;
     Ok(Box::new(InfluxDbV1 {
-        http: Http::open(settings, NAME, auth)?,
-        encoder: Encoder::new(TITLE, labels, Backslash::Literal)?,
+        lines: Lines::new(Encoder::new(TITLE, labels, Backslash::Literal)?, &http),
+        http,
         write_url,
         create_url,
         database,
@@ -99,13 +100,21 @@ impl Sink for InfluxDbV1 {
     }
 
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
-        Box::pin(self.deliver(points))
+        Box::pin(async { self.deliver(points, self.lines.body(points).await).await })
+    }
+
+    fn lines(&self) -> Option<&Lines> {
+        Some(&self.lines)
+    }
+
+    fn write_body<'a>(&'a mut self, points: &'a [Point], body: Body) -> Written<'a> {
+        Box::pin(self.deliver(points, body))
     }
 
     /// 1.6 answers an empty write with 204, after it has checked user and database.
     fn test(&mut self) -> Tested<'_> {
         Box::pin(async {
-            let answer = match self.post(&[]).await {
+            let answer = match self.post(Vec::new()).await {
                 Ok(answer) => answer,
                 Err(error) => return Health::unknown().of_write(&Err(error)),
             };
@@ -127,11 +136,11 @@ impl Sink for InfluxDbV1 {
 }
 
 impl InfluxDbV1 {
-    async fn deliver(&mut self, points: &[Point]) -> Result<(), SinkError> {
-        let mut answer = self.post(points).await?;
+    async fn deliver(&mut self, points: &[Point], body: Body) -> Result<(), SinkError> {
+        let mut answer = self.post(body).await?;
         if is_database_missing(&answer) && self.creation.is_none() {
             self.creation = Some(self.create_database().await?);
-            answer = self.post(points).await?;
+            answer = self.post(self.lines.body(points).await).await?;
         }
         if is_database_missing(&answer) {
             return Err(self.database_missing());
@@ -160,8 +169,8 @@ impl InfluxDbV1 {
         })
     }
 
-    async fn post(&self, points: &[Point]) -> Result<Answer, SinkError> {
-        self.http.post(self.write_url.clone(), self.encoder.encode(points)).await
+    async fn post(&self, body: impl Into<Body>) -> Result<Answer, SinkError> {
+        self.http.post(self.write_url.clone(), body).await
     }
 
     /// How it ended, in words; an error when that is not known.

@@ -26,7 +26,7 @@ use reqwest::Url;
 use super::http::{self, Answer, Auth, Http, classify};
 use super::influxdb_v1::is_too_old;
 use super::line_protocol::{Backslash, Encoder};
-use super::{Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
+use super::{Body, Health, History, Labels, Lines, Sink, SinkError, SinkKind, Tested, Written};
 
 const NAME: &str = "influxdb_v2";
 const TITLE: &str = "InfluxDB 2";
@@ -51,7 +51,7 @@ const KEYS: &[KeySpec] = &[
 
 struct InfluxDbV2 {
     http: Http,
-    encoder: Encoder,
+    lines: Lines,
     write_url: Url,
     org: String,
     bucket: String,
@@ -69,9 +69,10 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
     let auth = http::token(settings, TOKEN)?.map_or(Auth::Nobody, |token| Auth::Token { token });
     let mut write_url = http::endpoint(settings, URL, "api/v2/write")?;
     write_url.query_pairs_mut().append_pair("org", &org).append_pair("bucket", &bucket).append_pair("precision", "ms");
+    let http = Http::open(settings, NAME, auth)?;
     Ok(Box::new(InfluxDbV2 {
-        http: Http::open(settings, NAME, auth)?,
-        encoder: Encoder::new(TITLE, labels, Backslash::Literal)?,
+        lines: Lines::new(Encoder::new(TITLE, labels, Backslash::Literal)?, &http),
+        http,
         write_url,
         org,
         bucket,
@@ -84,12 +85,20 @@ impl Sink for InfluxDbV2 {
     }
 
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
-        Box::pin(async { self.verdict(&self.post(points).await?) })
+        Box::pin(async { self.verdict(&self.post(self.lines.body(points).await).await?) })
+    }
+
+    fn lines(&self) -> Option<&Lines> {
+        Some(&self.lines)
+    }
+
+    fn write_body<'a>(&'a mut self, _: &'a [Point], body: Body) -> Written<'a> {
+        Box::pin(async { self.verdict(&self.post(body).await?) })
     }
 
     fn test(&mut self) -> Tested<'_> {
         Box::pin(async {
-            let answer = match self.post(&[]).await {
+            let answer = match self.post(Vec::new()).await {
                 Ok(answer) => answer,
                 Err(error) => return Health::unknown().of_write(&Err(error)),
             };
@@ -102,8 +111,8 @@ impl Sink for InfluxDbV2 {
 }
 
 impl InfluxDbV2 {
-    async fn post(&self, points: &[Point]) -> Result<Answer, SinkError> {
-        self.http.post(self.write_url.clone(), self.encoder.encode(points)).await
+    async fn post(&self, body: impl Into<Body>) -> Result<Answer, SinkError> {
+        self.http.post(self.write_url.clone(), body).await
     }
 
     /// What an answer means.

@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use super::http::{self, Answer, Auth, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
-use super::{Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written};
+use super::{Body, Health, History, Labels, Lines, Sink, SinkError, SinkKind, Tested, Written};
 
 const NAME: &str = "influxdb_v3";
 const TITLE: &str = "InfluxDB 3";
@@ -68,7 +68,7 @@ const NAME_REFUSED: [&str; 3] = ["db name", "database or rp name", "namespace na
 
 struct InfluxDbV3 {
     http: Http,
-    encoder: Encoder,
+    lines: Lines,
     write_url: Url,
     test_url: Url,
     ping_url: Url,
@@ -92,9 +92,10 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
             .append_pair("no_sync", "false");
         Ok(url)
     };
+    let http = Http::open(settings, NAME, auth)?;
     Ok(Box::new(InfluxDbV3 {
-        http: Http::open(settings, NAME, auth)?,
-        encoder: Encoder::new(TITLE, labels, Backslash::DoubledNotLast)?,
+        lines: Lines::new(Encoder::new(TITLE, labels, Backslash::DoubledNotLast)?, &http),
+        http,
         write_url: write_url("true")?,
         test_url: write_url("false")?,
         ping_url: http::endpoint(settings, URL, "ping")?,
@@ -114,13 +115,19 @@ impl Sink for InfluxDbV3 {
 
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(async {
-            if points.is_empty() {
-                return Ok(());
+            match points.is_empty() {
+                true => Ok(()),
+                false => self.deliver(points, self.lines.body(points).await).await,
             }
-            let body = self.encoder.encode(points);
-            let answer = self.http.post_reading(self.write_url.clone(), body, ANSWER_MAX).await?;
-            verdict(&answer, points.len())
         })
+    }
+
+    fn lines(&self) -> Option<&Lines> {
+        Some(&self.lines)
+    }
+
+    fn write_body<'a>(&'a mut self, points: &'a [Point], body: Body) -> Written<'a> {
+        Box::pin(self.deliver(points, body))
     }
 
     fn test(&mut self) -> Tested<'_> {
@@ -138,6 +145,13 @@ impl Sink for InfluxDbV3 {
                 .and_then(|ping| Some(self.http.redact(&format!("InfluxDB {}", ping.header("x-influxdb-version")?))));
             Health { version, ..Health::of_answer(&answer).of_write(&written) }
         })
+    }
+}
+
+impl InfluxDbV3 {
+    async fn deliver(&self, points: &[Point], body: Body) -> Result<(), SinkError> {
+        let answer = self.http.post_reading(self.write_url.clone(), body, ANSWER_MAX).await?;
+        verdict(&answer, points.len())
     }
 }
 

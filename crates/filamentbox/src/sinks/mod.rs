@@ -11,6 +11,7 @@ pub mod influxdb_v1;
 pub mod influxdb_v2;
 pub mod influxdb_v3;
 pub mod line_protocol;
+mod lines;
 pub mod probe;
 pub mod prometheus;
 pub mod prometheus_remote_write;
@@ -20,6 +21,7 @@ pub(crate) mod tls;
 pub mod victoriametrics;
 
 pub use health::{Finding, Health};
+pub use lines::{Body, Lines};
 pub(crate) use secrets::Secrets;
 pub(crate) use tls::no_tls;
 
@@ -109,6 +111,17 @@ pub fn times_of(points: &[Point]) -> Option<RangeInclusive<UnixTime>> {
 pub trait Sink: Send + Sync {
     /// Delivers `points`, in one request; `Ok` when the server has accepted all of them.
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a>;
+
+    /// What makes the bodies of requests, where it can do so before their turn has come: then [`Self::write_body`] is given what it made.
+    fn lines(&self) -> Option<&Lines> {
+        None
+    }
+
+    /// Like [`Self::write`], with the body that [`Self::lines`] has made of these very points.
+    fn write_body<'a>(&'a mut self, points: &'a [Point], body: Body) -> Written<'a> {
+        let _ = body;
+        self.write(points)
+    }
 
     /// Looks whether it could deliver, without storing or changing anything: for `database test`.
     fn test(&mut self) -> Tested<'_>;

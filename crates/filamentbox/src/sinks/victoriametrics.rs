@@ -24,7 +24,9 @@ use serde::Deserialize;
 
 use super::http::{self, Answer, Http, classify};
 use super::line_protocol::{Backslash, Encoder};
-use super::{Absent, Asked, Finding, Health, History, Labels, Sink, SinkError, SinkKind, Tested, Written, times_of};
+use super::{
+    Absent, Asked, Body, Finding, Health, History, Labels, Lines, Sink, SinkError, SinkKind, Tested, Written, times_of,
+};
 use crate::runtime::clock::boottime;
 
 const NAME: &str = "victoriametrics";
@@ -74,7 +76,7 @@ const KEYS: &[KeySpec] = &[
 
 struct VictoriaMetrics {
     http: Http,
-    encoder: Encoder,
+    lines: Lines,
     labels: Labels,
     write_url: Url,
     /// Where the server says what it has; not in a cluster, where another program does.
@@ -109,9 +111,10 @@ fn open(settings: &Settings, labels: &Labels) -> Result<Box<dyn Sink>, ConfigErr
         }),
         false => None,
     };
+    let http = Http::open(settings, NAME, auth)?;
     Ok(Box::new(VictoriaMetrics {
-        http: Http::open(settings, NAME, auth)?,
-        encoder: Encoder::new(TITLE, labels, Backslash::Doubled)?,
+        lines: Lines::new(Encoder::new(TITLE, labels, Backslash::Doubled)?, &http),
+        http,
         labels: labels.clone(),
         write_url,
         read_urls,
@@ -134,7 +137,15 @@ impl Sink for VictoriaMetrics {
     }
 
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
-        Box::pin(self.deliver(points))
+        Box::pin(async { self.deliver(self.lines.body(points).await).await })
+    }
+
+    fn lines(&self) -> Option<&Lines> {
+        Some(&self.lines)
+    }
+
+    fn write_body<'a>(&'a mut self, _: &'a [Point], body: Body) -> Written<'a> {
+        Box::pin(self.deliver(body))
     }
 
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
@@ -186,8 +197,8 @@ struct Series {
 }
 
 impl VictoriaMetrics {
-    async fn deliver(&self, points: &[Point]) -> Result<(), SinkError> {
-        verdict(&self.http.post(self.write_url.clone(), self.encoder.encode(points)).await?)
+    async fn deliver(&self, body: Body) -> Result<(), SinkError> {
+        verdict(&self.http.post(self.write_url.clone(), body).await?)
     }
 
     /// What the server has of our series in a stretch of time, at most `max` bytes of it. `None` when it does not say.

@@ -7,11 +7,11 @@ use filamentbox_core::event::Severity;
 use filamentbox_core::sample::Point;
 use tracing::{debug, warn};
 
-use super::track::{Unconfirmed, VISIBLE};
+use super::track::{Ahead, Unconfirmed, VISIBLE};
 use super::{Delivering, LETTERS_EPISODE};
 use crate::journal::{Batch, Chosen, Gone, Letter, Verdict};
 use crate::runtime::clock::boottime;
-use crate::sinks::{History, SinkError, times_of};
+use crate::sinks::{Body, History, SinkError, times_of};
 
 /// Dead letters that are sent again in one go.
 const LETTERS_AT_ONCE: u64 = 100;
@@ -62,9 +62,9 @@ impl Delivering {
         let is_next = |batch: &Batch| {
             batch.range.start == waiting.start && batch.range.end <= waiting.end && batch.points.len() <= max
         };
-        let Batch { points, range } = match ahead.filter(is_next) {
-            Some(batch) => batch,
-            None => journal.read(name, Some(waiting.start), max).await?,
+        let Ahead { batch: Batch { points, range }, body } = match ahead.filter(|ahead| is_next(&ahead.batch)) {
+            Some(ahead) => ahead,
+            None => Ahead { batch: journal.read(name, Some(waiting.start), max).await?, body: None },
         };
         if points.is_empty() {
             // What waits has no time yet: the wall clock is not known. Or there was only a hole.
@@ -72,14 +72,21 @@ impl Delivering {
         }
         let now = self.parts.clocks.read().now;
         let count = points.len();
-        // After a full batch there is likely another one: the journal reads it while the server works.
+        // One that is divided is not sent as a whole.
+        let lines = self.parts.sink.lines().filter(|_| largest >= max).cloned();
+        // After a full batch there is likely another one: it is made ready while the server works.
         let next = async {
-            match count == max {
-                true => journal.read(name, Some(range.end), max).await.ok().filter(|batch| !batch.points.is_empty()),
-                false => None,
+            if count < max {
+                return None;
             }
+            let batch = journal.read(name, Some(range.end), max).await.ok().filter(|batch| !batch.points.is_empty())?;
+            let body = match lines {
+                Some(lines) => Some(lines.body(&batch.points).await),
+                None => None,
+            };
+            Some(Ahead { batch, body })
         };
-        let (written, ahead) = tokio::join!(self.write(index, points, range.end, largest), next);
+        let (written, ahead) = tokio::join!(self.write(index, points, body, range.end, largest), next);
         self.tracks[index].ahead = ahead;
         let decided = range.start..range.start + written.decided as u64;
         debug!(backend = self.parts.view.name, points = written.decided, "accepted");
@@ -124,8 +131,15 @@ impl Delivering {
         Ok(true)
     }
 
-    /// Writes those of `points` (the batch that ends at `end`) that the server does not have.
-    async fn write(&mut self, index: usize, points: Vec<Point>, end: u64, largest: usize) -> Written {
+    /// Writes those of `points` (the batch that ends at `end`) that the server does not have. `body` is that of all of them.
+    async fn write(
+        &mut self,
+        index: usize,
+        points: Vec<Point>,
+        body: Option<Body>,
+        end: u64,
+        largest: usize,
+    ) -> Written {
         // The indices of those that are written.
         let missing = match self.missing(index, &points, end).await {
             Ok(missing) => missing,
@@ -135,14 +149,14 @@ impl Delivering {
             true => Vec::new(),
             false => missing.iter().map(|index| points[*index].clone()).collect(),
         };
-        let to_write = if missing.len() == points.len() { &points } else { &to_write };
+        let (to_write, body) = if missing.len() == points.len() { (&points, body) } else { (&to_write, None) };
         let refused = self.tracks[index].refused.take();
         let start = end - points.len() as u64;
         // What is looked at together grows while all of it is refused, and shrinks when others are accepted.
         let has_refused_these = |range: &Range<u64>| range.start <= start && end <= range.end;
         let takes_others =
             refused.is_some_and(|(range, accepted)| has_refused_these(&range) && self.accepted > accepted);
-        let (bisection, mut failure) = self.divide(to_write, largest, takes_others).await;
+        let (bisection, mut failure) = self.divide(to_write, body, largest, takes_others).await;
         if bisection.largest() < largest {
             self.largest = bisection.largest();
         }
@@ -205,16 +219,26 @@ impl Delivering {
         Ok(())
     }
 
-    /// Sends `points` in as few requests as it takes to know which ones the server refuses. With `takes_others`, the server has shown since
-    /// their last refusal that it takes points.
-    async fn divide(&mut self, points: &[Point], largest: usize, takes_others: bool) -> (Bisection, Option<SinkError>) {
+    /// Sends `points` in as few requests as it takes to know which ones the server refuses; `body` is that of all of them. With
+    /// `takes_others`, the server has shown since their last refusal that it takes points.
+    async fn divide(
+        &mut self,
+        points: &[Point],
+        mut body: Option<Body>,
+        largest: usize,
+        takes_others: bool,
+    ) -> (Bisection, Option<SinkError>) {
         let order = if self.parts.history == History::AnyOrder { Order::Any } else { Order::OldestFirst };
         let mut bisection = Bisection::new(points.len(), order).limited(largest);
         if takes_others {
             bisection.takes_others();
         }
         while let Some(range) = bisection.next_request() {
-            match self.parts.sink.write(&points[range]).await {
+            let written = match body.take() {
+                Some(body) if range.len() == points.len() => self.parts.sink.write_body(points, body),
+                _ => self.parts.sink.write(&points[range]),
+            };
+            match written.await {
                 Ok(()) => bisection.accepted(),
                 Err(SinkError::Rejected { reason, lasting }) => bisection.rejected(&reason, lasting),
                 Err(SinkError::Partial { rejected, .. }) => bisection.partly(rejected),

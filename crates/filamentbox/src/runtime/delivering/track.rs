@@ -11,6 +11,7 @@ use filamentbox_core::time::{Monotonic, UnixTime};
 
 use crate::journal::Batch;
 use crate::runtime::clock::boottime;
+use crate::sinks::Body;
 
 /// What has just arrived at a server is not found at once (VictoriaMetrics: within a second, in one of ten trials more). So long
 /// after a doubt arises, the server is asked.
@@ -34,6 +35,14 @@ pub(super) struct Unconfirmed {
     pub(super) sent_at: Monotonic,
 }
 
+/// A batch that was made ready while the request before it was under way.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    pub(super) batch: Batch,
+    /// The body of a request with all of its points.
+    pub(super) body: Option<Body>,
+}
+
 /// A track.
 #[derive(Debug)]
 pub(super) struct Track {
@@ -42,8 +51,8 @@ pub(super) struct Track {
     /// All of these numbers was refused, when so many requests had been accepted (of any track): it may be the fault of bad points that
     /// are alone between two settled stretches, which shows when the server takes others and refuses these again.
     pub(super) refused: Option<(Range<u64>, u64)>,
-    /// Read while the last request was under way.
-    pub(super) ahead: Option<Batch>,
+    /// Made ready while the last request was under way.
+    pub(super) ahead: Option<Ahead>,
     /// Oldest first.
     pub(super) unconfirmed: VecDeque<Unconfirmed>,
     /// The server may already have samples before this sequence number that are not settled, with gaps.

@@ -25,7 +25,6 @@ pub(crate) struct Status {
     pub(crate) safety: Safety,
     pub(crate) journal: Journal,
     pub(crate) settings: SettingsStatus,
-    /// Where the page is.
     pub(crate) web: ShownPage,
     /// Whether the box is simulated.
     pub(crate) simulated: bool,

@@ -138,7 +138,7 @@ impl World {
         self.phase = watch::channel(Phase::Running).0;
         let task = Delivering::new(Parts {
             view: SinkView::new(NAME),
-            sink: Box::new(FakeSink(self.server.clone())),
+            sink: Box::new(FakeSink::new(self.server.clone())),
             settle: plan.nature.settle(),
             history: plan.nature.history,
             latest_max_age: plan.latest_max_age(),

@@ -45,6 +45,19 @@ fn one_bad_point_of_1000_costs_one_dead_letter_and_21_requests() {
 }
 
 #[test]
+fn the_next_request_is_made_while_the_one_before_is_under_way() {
+    for nature in [overwriting(), doubling()] {
+        simulate(|| async {
+            let mut world = behind(nature, 20, 400).await;
+            world.drain().await;
+            let made_ahead = world.server().made_ahead;
+            assert!(made_ahead >= 15, "{made_ahead} of some 20");
+            world.assert_complete().await;
+        });
+    }
+}
+
+#[test]
 fn dead_letters_are_sent_again_once_the_server_is_mended_and_dropped_when_asked() {
     for nature in [overwriting(), doubling()] {
         simulate(|| async {

@@ -11,7 +11,8 @@ use filamentbox_core::sample::Point;
 use filamentbox_core::time::UnixTime;
 use tokio::time::{Instant, sleep};
 
-use crate::sinks::{Absent, Asked, Health, History, Sink, SinkError, Tested, Written};
+use crate::sinks::line_protocol::{Backslash, Encoder};
+use crate::sinks::{Absent, Asked, Body, Health, History, Labels, Lines, Sink, SinkError, Tested, Written};
 
 /// Chance with a seed.
 pub(super) struct Dice(SplitMix64);
@@ -133,6 +134,8 @@ pub(super) struct Server {
     /// ... and those that were gone after a crash.
     forgotten: BTreeSet<Key>,
     pub(super) requests: u64,
+    /// Requests whose body was made while another one was under way.
+    pub(super) made_ahead: u64,
     /// Points that came after a newer one, to a server that wants order.
     pub(super) out_of_order: u64,
     /// The wall clock at the runtime's start.
@@ -171,6 +174,7 @@ impl Server {
             acknowledged: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             requests: 0,
+            made_ahead: 0,
             out_of_order: 0,
             wall: Box::new(wall),
             latest_max_age: Duration::MAX,
@@ -389,9 +393,14 @@ enum Fate {
 }
 
 /// A connection to it.
-pub(super) struct FakeSink(pub(super) Arc<Mutex<Server>>);
+pub(super) struct FakeSink(Arc<Mutex<Server>>, Lines);
 
 impl FakeSink {
+    pub(super) fn new(server: Arc<Mutex<Server>>) -> Self {
+        let labels = Labels { measurement: "fake".to_owned(), tags: Vec::new(), tag_box: true };
+        Self(server, Lines::plain(Encoder::new("Fake", &labels, Backslash::Doubled).expect("allowed")))
+    }
+
     fn server(&self) -> MutexGuard<'_, Server> {
         self.0.lock().expect("no test thread has failed")
     }
@@ -449,6 +458,18 @@ impl FakeSink {
 impl Sink for FakeSink {
     fn write<'a>(&'a mut self, points: &'a [Point]) -> Written<'a> {
         Box::pin(self.deliver(points))
+    }
+
+    fn lines(&self) -> Option<&Lines> {
+        Some(&self.1)
+    }
+
+    fn write_body<'a>(&'a mut self, points: &'a [Point], body: Body) -> Written<'a> {
+        Box::pin(async move {
+            assert_eq!(body, self.1.body(points).await, "the body of other points");
+            self.server().made_ahead += 1;
+            self.deliver(points).await
+        })
     }
 
     fn held<'a>(&'a mut self, points: &'a [Point]) -> Asked<'a> {
