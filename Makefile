@@ -36,7 +36,7 @@ vm: ## The program against the kernel's GPIO, I2C and IIO, in a virtual machine 
 	scripts/vm-kernel.sh target/vm || [ $$? -eq 3 ]
 	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_VM=1 cargo test --locked -p filamentbox --profile quick --test vm -- $(ONLY)
 
-bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate; printed, never asserted
+bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate, the page under slow clients; printed, never asserted
 	scripts/install-test-servers.sh
 	cargo build --locked --release --bin filamentbox
 	cargo bench --locked -p filamentbox --bench daemon

@@ -2,15 +2,21 @@
 //! makes any time wrong, but bytes, counts, memory and CPU seconds hold.
 //!
 //! `FILAMENTBOX_BENCH_SECONDS` (default 60) is the length of each steady run; `cargo bench --bench daemon -- steady` runs one of the
-//! sections start, steady, bytes, backlog and latency.
+//! sections start, steady, bytes, backlog, latency, page and crowd.
 
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "crowd.rs"]
+mod crowd;
 #[path = "flash.rs"]
 mod flash;
+#[path = "../tests/daemon/page/flood.rs"]
+mod flood;
 #[path = "latency.rs"]
 mod latency;
+#[path = "page.rs"]
+mod page;
 #[path = "replay.rs"]
 mod replay;
 #[path = "../tests/daemon/support/mod.rs"]
@@ -60,6 +66,12 @@ fn main() {
     }
     if wanted("latency") {
         latency::report();
+    }
+    if wanted("page") {
+        page::report();
+    }
+    if wanted("crowd") {
+        crowd::report();
     }
 }
 

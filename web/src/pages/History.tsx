@@ -15,7 +15,7 @@ import { Numbers, PointsTable } from "./history/Numbers";
 import { chosenQuantities } from "./history/choice";
 import { useHistory } from "./history/loading";
 import { QUANTITIES, chosenFields } from "./history/quantities";
-import { MOVE_STEP, RANGES, ZOOM_STEP, exportAddress, moved, pinched, queryOf, spanOf, viewOf, withinReason, zoomed } from "./history/spans";
+import { MOVE_STEP, RANGES, ZOOM_STEP, anchor, exportAddress, moved, pinched, queryOf, spanOf, viewOf, withinReason, zoomed } from "./history/spans";
 import type { Span, View } from "./history/spans";
 import { sentences, summary } from "./history/summary";
 import { timeWords } from "./history/timeaxis";
@@ -36,7 +36,7 @@ export default function History() {
   const span = spanOf(view, now);
   const look = (next: Span) => setView({ ...view, still: withinReason(next, boxNow(picture)) });
   const change = {
-    zoom: (factor: number, at: number) => look(zoomed(span, factor, at, now)),
+    zoom: (factor: number, at = anchor(span, now)) => look(zoomed(span, factor, at, now)),
     move: (share: number) => look(moved(span, share, now)),
     pinch: (before: readonly [number, number], after: readonly [number, number]) => look(pinched(span, before, after, now)),
     show: ([from, to]: readonly [number, number]) => look({ from: span.from + (span.to - span.from) * from, to: span.from + (span.to - span.from) * to }),
@@ -136,7 +136,7 @@ function Choices({ view, setView }: { view: View; setView(view: View): void }) {
 
 interface ZoomProps {
   view: View;
-  zoom(factor: number, at: number): void;
+  zoom(factor: number): void;
   move(share: number): void;
   back(): void;
 }
@@ -150,10 +150,10 @@ function Zoom({ view, zoom, move, back }: ZoomProps) {
       <Button label="Later" isDisabled={view.still === null} onClick={() => move(MOVE_STEP)}>
         ›
       </Button>
-      <Button label="Zoom in" onClick={() => zoom(ZOOM_STEP, view.still === null ? 1 : 0.5)}>
+      <Button label="Zoom in" onClick={() => zoom(ZOOM_STEP)}>
         +
       </Button>
-      <Button label="Zoom out" onClick={() => zoom(1 / ZOOM_STEP, view.still === null ? 1 : 0.5)}>
+      <Button label="Zoom out" onClick={() => zoom(1 / ZOOM_STEP)}>
         −
       </Button>
       {view.still !== null && (

@@ -104,7 +104,6 @@ function Questions({ isHeated, isAgreed, onAgreed }: { isHeated: boolean; isAgre
       {isHeated && <SafetyBox isAgreed={isAgreed} onAgreed={onAgreed} />}
       <Field name={FAN} title="There is a fan" isBrief />
       {isAired && <Field name="humidity_control.gpio_pin" title="The fan's pin" isBrief hint={PIN_HINT} />}
-      {isHeated && isAired && <Field name="heating_control.requires_fan" title="The heater needs the fan" />}
     </div>
   );
 }

@@ -47,7 +47,13 @@ function Reading() {
   if (sensor.error !== null || sensor.temperature_c === null) {
     return (
       <Banner kind="warning" role="status" title={sensor.error === null ? "No reading yet." : "No sensor answers."}>
-        {sensor.error !== null && <p>{sensor.error}</p>}
+        {sensor.error !== null && (
+          <ul class="small">
+            {sensor.error.split("; ").map((part) => (
+              <li key={part}>{part}</li>
+            ))}
+          </ul>
+        )}
       </Banner>
     );
   }

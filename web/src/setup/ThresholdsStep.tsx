@@ -75,6 +75,8 @@ function Thresholds({ outputs }: { outputs: ("heater" | "fan")[] }) {
           </div>
         </div>
       )}
+      {/* Not before the relay test, in which the fan is off and the heater would wait for it. */}
+      {outputs.length === 2 && <Field name="heating_control.requires_fan" title="The heater needs the fan" />}
       {outputs.includes("fan") && (
         <div class="with-preview">
           <div class="fields">

@@ -64,6 +64,7 @@ fn page(answer: &Value) -> String {
         uptime / 60 % 60,
         uptime % 60
     );
+    page.push_str(&page_lines(&answer["web"]));
     let _ = writeln!(page, "{}", reading(&answer["sensor"]));
     for output in ["heater", "fan"] {
         let _ = writeln!(page, "{}", output_line(output, &answer["controls"][output]));
@@ -95,6 +96,13 @@ fn page(answer: &Value) -> String {
         let _ = write!(page, "\n{}", backend_line(sink));
     }
     page
+}
+
+/// Where the page in the browser is, and what is wrong with it.
+fn page_lines(web: &Value) -> String {
+    let url = web["url"].as_str().map(|url| format!("page     {url}\n"));
+    let error = web["error"].as_str().map(|error| format!("PAGE     {error}\n"));
+    url.into_iter().chain(error).collect()
 }
 
 /// What is wrong with the settings, and what waits.

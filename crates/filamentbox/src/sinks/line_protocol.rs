@@ -209,36 +209,39 @@ fn escaped(text: &str, part: Part, backslash: Backslash) -> (String, bool) {
     (out, is_exact)
 }
 
-/// Appends `digits` x 10^-`decimals`, exactly and without `core::fmt` (which takes ten times as long).
+/// Digits behind the point at most: none of our quantities has more than three.
+const DECIMALS_MAX: u8 = 19;
+
+/// Appends `digits` x 10^-`decimals` (at most [`DECIMALS_MAX`]), exactly and without `core::fmt` (which takes ten times as long), in one piece.
 pub(crate) fn push_fixed(out: &mut Vec<u8>, digits: i64, decimals: u8) {
-    let mut text = [b'0'; 20];
+    // A sign, the 20 digits of the largest number or a zero and all decimals, a point.
+    let mut text = [0; 24];
     let mut start = text.len();
     let mut left = digits.unsigned_abs();
-    loop {
+    let mut put = |byte: u8| {
         start -= 1;
-        // The remainder is below 10.
-        text[start] = b'0' + (left % 10) as u8;
+        text[start] = byte;
+    };
+    // A remainder is below 10.
+    let digit = |left: u64| b'0' + (left % 10) as u8;
+    if decimals > 0 {
+        for _ in 0..decimals.min(DECIMALS_MAX) {
+            put(digit(left));
+            left /= 10;
+        }
+        put(b'.');
+    }
+    loop {
+        put(digit(left));
         left /= 10;
         if left == 0 {
             break;
         }
     }
-    let text = &text[start..];
     if digits < 0 {
-        out.push(b'-');
+        put(b'-');
     }
-    let decimals = usize::from(decimals);
-    if decimals == 0 {
-        out.extend_from_slice(text);
-    } else if let Some(whole) = text.len().checked_sub(decimals).filter(|whole| *whole > 0) {
-        out.extend_from_slice(&text[..whole]);
-        out.push(b'.');
-        out.extend_from_slice(&text[whole..]);
-    } else {
-        out.extend_from_slice(b"0.");
-        out.resize(out.len() + decimals - text.len(), b'0');
-        out.extend_from_slice(text);
-    }
+    out.extend_from_slice(&text[start..]);
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use axum::body::Bytes;
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
@@ -59,6 +60,38 @@ pub fn document() -> String {
 
 const DESCRIPTION: &str = "Times are Unix seconds with a fraction; what is not known is null. Every refusal is {\"error\": what is wrong, \
 what is allowed, what to do}. Fields are never renamed or removed; new ones may come.";
+
+/// The methods that a path takes, where `method` is none of them: an asker who may not come in is told that rather than why.
+pub(super) fn other_methods(method: &Method, path: &str) -> Option<String> {
+    let fits = |(template, _): &&(Vec<String>, Vec<String>)| {
+        let given: Vec<&str> = path.split('/').collect();
+        let is_same =
+            |(wanted, given): (&String, &&str)| wanted == given || (wanted.starts_with('{') && !given.is_empty());
+        template.len() == given.len() && template.iter().zip(&given).all(is_same)
+    };
+    let mut methods: Vec<&str> =
+        METHODS.iter().filter(fits).flat_map(|(_, methods)| methods).map(String::as_str).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    (!methods.is_empty() && !methods.contains(&method.as_str())).then(|| methods.join(","))
+}
+
+/// The parts of each path with the methods that it takes.
+static METHODS: LazyLock<Vec<(Vec<String>, Vec<String>)>> = LazyLock::new(|| {
+    let mut document = routes::groups().into_openapi();
+    let methods = |item: &mut PathItem| -> Vec<String> {
+        let names = [
+            (item.get.is_some(), "GET"),
+            (item.put.is_some(), "PUT"),
+            (item.post.is_some(), "POST"),
+            (item.delete.is_some(), "DELETE"),
+        ];
+        names.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name.to_owned()).collect()
+    };
+    let paths = document.paths.paths.iter_mut();
+    paths.map(|(path, item)| (path.split('/').map(str::to_owned).collect(), methods(item))).collect()
+});
 
 /// A schema as it is written in the document.
 ///
@@ -204,6 +237,18 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
         let committed = std::fs::read_to_string(path).expect("docs/openapi.json");
         assert!(committed == document(), "docs/openapi.json is out of date: run 'make docs'");
+    }
+
+    #[test]
+    fn a_path_knows_its_methods() {
+        let other = |method, path| other_methods(&method, path);
+        assert_eq!(other(Method::PUT, "/api/status").as_deref(), Some("GET,HEAD"));
+        assert_eq!(other(Method::POST, "/api/config/safety.max_temp_c").as_deref(), Some("GET,PUT,HEAD"));
+        assert_eq!(other(Method::PUT, "/api/config/safety.max_temp_c"), None);
+        assert_eq!(other(Method::GET, "/api/safety/reset").as_deref(), Some("POST"));
+        assert_eq!(other(Method::HEAD, "/api/status"), None);
+        assert_eq!(other(Method::PUT, "/api/config/"), None);
+        assert_eq!(other(Method::PUT, "/nowhere"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod alerts;
+mod api;
 mod canaries;
 mod config;
 mod crash;

@@ -10,6 +10,7 @@ export const KINDS: readonly (readonly [kind: string, label: string])[] = [
   ["sensor", "Sensor"],
   ["backend", "Databases"],
   ["settings", "Settings"],
+  ["access", "Access"],
   ["daemon", "Program"],
 ];
 

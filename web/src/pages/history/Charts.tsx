@@ -31,7 +31,8 @@ export interface ChartsProps {
   /** In words, for the chart's name. */
   title: string;
   show(part: readonly [number, number]): void;
-  zoom(factor: number, at: number): void;
+  /** Without `at` it is the newest or the middle that stays. */
+  zoom(factor: number, at?: number): void;
   move(share: number): void;
   pinch(before: readonly [number, number], after: readonly [number, number]): void;
   /** Back to the range. */
@@ -155,8 +156,8 @@ function onKey(event: KeyboardEvent, props: ChartsProps, step: (by: number) => v
   const by = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
   if (by !== 0 && event.shiftKey) step(by);
   else if (by !== 0) props.move(by * MOVE_STEP);
-  else if (event.key === "+" || event.key === "=") props.zoom(ZOOM_STEP, props.isLive ? 1 : 0.5);
-  else if (event.key === "-") props.zoom(1 / ZOOM_STEP, props.isLive ? 1 : 0.5);
+  else if (event.key === "+" || event.key === "=") props.zoom(ZOOM_STEP);
+  else if (event.key === "-") props.zoom(1 / ZOOM_STEP);
   else if (event.key === "0" || event.key === "Escape") props.back();
   else return;
   event.preventDefault();

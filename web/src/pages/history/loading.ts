@@ -17,6 +17,7 @@ const STALE_MAX_S = 600;
 /** A silence of so long, or of so many points, is asked for and not drawn over. */
 const CATCH_UP_S = 60;
 const CATCH_UP_POINTS = 3;
+const CATCH_UP_EVERY_MS = 2_000;
 
 export interface Loading {
   /** The latest answer, perhaps of another span; null before the first. */
@@ -34,7 +35,7 @@ export function useHistory(view: View, fields: readonly string[], width: number,
   const [turn, setTurn] = useState(0);
   const isFirst = useRef(true);
   const again = () => setTurn((before) => before + 1);
-  const { picture, connection } = useLive();
+  const { connection } = useLive();
   const isLive = view.still === null;
   const resolution = history?.resolution ?? 0;
   // What is now is the box's to say, unless it cannot be asked.
@@ -83,16 +84,25 @@ export function useHistory(view: View, fields: readonly string[], width: number,
     return () => clearInterval(timer);
   }, [isLive, resolution]);
 
+  useLivePoints(history, isLive, setHistory, isCatchingUp, again);
+  return { history, problem, isLoading, again };
+}
+
+/** Puts each live reading to a history that goes on; where too much is missing between, it is asked for. */
+function useLivePoints(history: History | null, isLive: boolean, setHistory: (next: History) => void, isCatchingUp: { current: boolean }, again: () => void): void {
+  const { picture, connection } = useLive();
+  const caughtUpAt = useRef(0);
   useEffect(() => {
     if (!isLive || history === null || picture === null || connection !== "live" || history.box !== picture.status.box) return;
     const point = livePoint(picture.status);
     if (point === null || isCatchingUp.current) return;
     // After a sleep of this device or a lost connection, the daemon knows what was between.
-    if (point.at - history.to > Math.max(CATCH_UP_S, CATCH_UP_POINTS * resolution)) {
+    if (point.at - history.to > Math.max(CATCH_UP_S, CATCH_UP_POINTS * history.resolution)) {
+      // Simulated time may run so fast that every point is late.
+      if (Date.now() - caughtUpAt.current < CATCH_UP_EVERY_MS) return;
+      caughtUpAt.current = Date.now();
       isCatchingUp.current = true;
       again();
     } else setHistory(grown(history, point));
   }, [picture, isLive]);
-
-  return { history, problem, isLoading, again };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SPAN_MAX_S, SPAN_MIN_S, exportAddress, moved, pinched, pointsFor, queryOf, spanOf, viewOf, zoomed } from "./spans";
+import { SPAN_MAX_S, SPAN_MIN_S, anchor, exportAddress, moved, pinched, pointsFor, queryOf, spanOf, viewOf, zoomed } from "./spans";
 
 const NOW = 1_800_000_000;
 const DAY = { from: NOW - 86_400, to: NOW };
@@ -28,6 +28,12 @@ test("zooming keeps the place under the pointer", () => {
   const closer = zoomed(past, 0.5, 0.25, NOW);
   assert.equal(closer.to - closer.from, 2 * 86_400);
   assert.equal(closer.from + 0.25 * (closer.to - closer.from), past.from + 86_400);
+});
+
+test("zooming by buttons goes to the newest while it is in view", () => {
+  assert.equal(anchor(DAY, NOW), 1);
+  assert.equal(anchor(DAY, NOW + 8_639), 1);
+  assert.equal(anchor(DAY, NOW + 8_640), 0.5);
 });
 
 test("nothing is shorter than a minute, longer than the journal or in the future", () => {

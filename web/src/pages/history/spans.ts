@@ -38,6 +38,9 @@ export const SPAN_MAX_S = 5 * 366 * DAY;
 export const ZOOM_STEP = 0.5;
 export const MOVE_STEP = 1 / 3;
 
+/** A span that ends so close to now, as a share of its length, is one of the present. */
+const NEAR_NOW = 0.1;
+
 /** What is looked at: a range that ends now and moves on with the clock, or a part of the past that stands still. */
 export interface View {
   readonly range: Range;
@@ -61,6 +64,11 @@ export function zoomed(span: Span, factor: number, at: number, now: number): Spa
   const length = Math.min(SPAN_MAX_S, Math.max(SPAN_MIN_S, (span.to - span.from) * factor));
   const fixed = span.from + (span.to - span.from) * at;
   return withinReason({ from: fixed - length * at, to: fixed + length * (1 - at) }, now);
+}
+
+/** What stays in its place when buttons or keys zoom: the newest where it is in view, else the middle. */
+export function anchor(span: Span, now: number): number {
+  return now - span.to < (span.to - span.from) * NEAR_NOW ? 1 : 0.5;
 }
 
 /** Moved by a share of its length; positive is later. */

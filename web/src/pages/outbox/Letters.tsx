@@ -59,7 +59,7 @@ export function Letters({ count, now }: { count: number; now: number }) {
       {letters.length === 0 ? (
         <p>None: no database has refused a point for good.</p>
       ) : (
-        <p>Points that a server refuses for good. Send them again once the reason is gone, or drop them: the box's own history has them still.</p>
+        <p>Points that a server refuses for good. Send them again once the reason is gone, or drop them: the box's own history stays as it is.</p>
       )}
       <p role="status" class="said">
         {said}
@@ -94,7 +94,7 @@ function isSure(letter: Letter | null, count: number): Promise<boolean> {
   const what = letter === null ? (count === 1 ? "the dead letter" : `all ${countWords(count)} dead letters`) : "this dead letter";
   return askConfirmation({
     title: `Drop ${what}?`,
-    text: "The server will never get these measurements. The box's own history keeps them.",
+    text: "The server will never get these measurements. The box's own history stays as it is.",
     action: "Drop",
     isDangerous: true,
   });

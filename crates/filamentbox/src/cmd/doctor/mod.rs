@@ -19,6 +19,7 @@ mod service;
 mod storage;
 mod system;
 mod watchdog;
+mod web;
 
 #[cfg(test)]
 mod testing;
@@ -65,6 +66,7 @@ fn examine(system: &System, safety_only: bool, person: Option<&mut dyn Person>, 
         clocks::checks,
         storage::checks,
         programs::checks,
+        web::checks,
     ] {
         findings.extend(group(system));
     }

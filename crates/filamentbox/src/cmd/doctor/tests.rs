@@ -28,8 +28,10 @@ fn both(tree: Tree) -> Tree {
         "sensor": { "temperature_c": 21.0, "humidity": 12.0, "error": null },
         "controls": { "heater": output, "fan": output },
         "safety": { "faults": [] }, "journal": { "samples": 12, "disk_error": null }, "database": { "sinks": [] },
+        "web": { "url": "https://192.168.1.20:5000", "error": null },
     });
     let tree = tree.set("heating_control.enabled", "true").set("humidity_control.enabled", "true");
+    let tree = tree.set("webui.password", "correct horse battery");
     let tree = tree.file("proc/1/comm", "systemd").file("proc/9/cmdline", "/usr/bin/filamentbox\0relay-guard\0");
     tree.file("proc/9/status", "VmLck:\t 900 kB\n").daemon(Daemon::Running(status))
 }

@@ -6,7 +6,7 @@
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
 
 use super::secrets;
 
@@ -134,11 +134,13 @@ impl Hash {
         let mut memory = Vec::new();
         memory.try_reserve_exact(blocks.max(RESERVED_BLOCKS)).map_err(|_| argon2::Error::OutOfMemory)?;
         memory.resize(blocks, Block::new());
-        let mut memory = Zeroizing::new(memory);
         let mut found = vec![0; self.hash.len()];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon2.hash_password_into_with_memory(password.as_bytes(), &self.salt, &mut found, memory.as_mut_slice())?;
-        Ok(found)
+        let done =
+            argon2.hash_password_into_with_memory(password.as_bytes(), &self.salt, &mut found, memory.as_mut_slice());
+        // Only what was used: wiping the rest would make it cost something.
+        memory.iter_mut().zeroize();
+        done.map(|()| found)
     }
 }
 

@@ -4,8 +4,8 @@
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, ORIGIN,
+    REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::host::{Authority, Origin};
 use super::{Access, Caller, Connection, Visitor};
+use crate::web::openapi::other_methods;
 use crate::web::server::Client;
 
 /// What a script of another page cannot send without asking first, and nobody is ever allowed to.
@@ -78,7 +79,18 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
         }
         Err(refused) => {
             access.count_refused(&refused, connection);
-            refused.into_response()
+            let is_of_changes = matches!(refused.status, StatusCode::FORBIDDEN | StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            match other_methods(request.method(), request.uri().path()).filter(|_| is_of_changes) {
+                Some(methods) => (
+                    [(ALLOW, methods)],
+                    Refused {
+                        status: StatusCode::METHOD_NOT_ALLOWED,
+                        why: "this path does not take this method".to_owned(),
+                    },
+                )
+                    .into_response(),
+                None => refused.into_response(),
+            }
         }
     };
     let headers = answer.headers_mut();
@@ -193,6 +205,12 @@ fn from_our_page(headers: &HeaderMap) -> Result<(), Refused> {
     if all_ours { Ok(()) } else { Err(foreign(&Sender::Unknown)) }
 }
 
+/// Whether the request says that it has no body.
+fn has_no_body(headers: &HeaderMap) -> bool {
+    let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
+    is_empty && !headers.contains_key(TRANSFER_ENCODING)
+}
+
 /// What a change must come with: a form of another page can have neither.
 fn change_headers(headers: &HeaderMap) -> Result<(), Refused> {
     let ours: Vec<_> = headers.get_all(OUR_HEADER).iter().collect();
@@ -204,6 +222,7 @@ fn change_headers(headers: &HeaderMap) -> Result<(), Refused> {
             let kind = text.split(';').next().unwrap_or_default().trim();
             kind.eq_ignore_ascii_case("application/json")
         }
+        Ok(None) => has_no_body(headers),
         _ => false,
     };
     let only = "only JSON is taken (Content-Type: application/json)";

@@ -80,6 +80,7 @@ struct SetUp {
     /// Capitals and `-` do not matter.
     code: String,
     /// 10 characters or more.
+    #[schema(min_length = 10)]
     password: String,
 }
 
@@ -258,6 +259,7 @@ async fn list_tokens(State(daemon): State<Daemon>) -> Json<dto::Tokens> {
 /// What a new token is to be.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WantedToken)]
 struct NewToken {
     /// No other token has it.
     #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$")]
@@ -270,6 +272,7 @@ struct NewToken {
 /// A new token, which is shown this once.
 #[utoipa::path(post, path = "/api/tokens", tag = "Access", request_body = NewToken, responses(
     (status = 200, description = "The new token", body = dto::NewToken),
+    (status = 409, description = "There is a token of this name", body = dto::Refused),
     (status = 503, description = "It cannot be kept now", body = dto::Refused)))]
 async fn create_token(State(daemon): State<Daemon>, body: Sent) -> Result<Json<dto::NewToken>, Refusal> {
     let NewToken { name, scope } = read(&body, r#"{"name": .., "scope": "read" | "control"}"#)?;
@@ -279,7 +282,8 @@ async fn create_token(State(daemon): State<Daemon>, body: Sent) -> Result<Json<d
     let scope = Scope::parse(&scope).ok_or_else(|| bad_request("'scope' must be \"read\" or \"control\""))?;
     let key = format!("{}{name}", tokens::PREFIX);
     if daemon.settings.view().set.settings.get(&key).is_some() {
-        return Err(bad_request(format!("there is a token {name:?} already; revoke it first, or choose another name")));
+        let problem = format!("there is a token {name:?} already; revoke it first, or choose another name");
+        return Err(Refusal(StatusCode::CONFLICT, problem));
     }
     let token = tokens::new().map_err(cannot)?;
     let stored = Stored { scope, digest: Digest::of(&token) };

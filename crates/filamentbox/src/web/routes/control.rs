@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use filamentbox_core::command::{Command, Wish};
+use filamentbox_core::command::{Command, CommandError, Wish};
 use filamentbox_core::sample::BoxName;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub(super) struct Wished {
     responses(
         (status = 200, description = "How the output is now", body = dto::Switched),
         (status = 401, description = "Log in first; off without `seconds` is open to everybody", body = dto::Refused),
-        (status = 404, description = "There is no such output", body = dto::Refused),
+        (status = 404, description = "There is no such output or box", body = dto::Refused),
         (status = 503, description = "Control does not answer; the relay guard releases the outputs", body = dto::Refused)))]
 pub(super) async fn control(
     State(daemon): State<Daemon>,
@@ -65,7 +65,11 @@ pub(super) async fn control(
     let command = Command { box_name, output, wish };
     daemon.control.try_send(ControlInput::Command(command, answer)).map_err(|_| busy())?;
     let answer = tokio::time::timeout(ANSWER_MAX, answered).await.map_err(|_| busy())?.map_err(|_| busy())?;
-    let state = answer.map_err(|refused| bad_request(refused.to_string()))?;
+    let state = answer.map_err(|refused| {
+        let is_unknown = matches!(refused, CommandError::NoSuchBox(_));
+        let status = if is_unknown { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
+        Refusal(status, refused.to_string())
+    })?;
     Ok(Json(dto::output(&state, daemon.clocks.read()).into()))
 }
 

@@ -14,7 +14,7 @@ use filamentbox_core::sample::BoxName;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::{BoxQuery, Refusal, snapshot};
-use crate::web::access::{Access, Caller};
+use crate::web::access::Caller;
 use crate::web::extract::Asked;
 use crate::web::live::{Frame, Live};
 use crate::web::{Daemon, dto};
@@ -60,7 +60,12 @@ pub(super) async fn stream(
         },
     };
     let latest = streams.live.listen(&daemon);
-    let ended = Box::pin(ended(daemon.access.clone(), caller));
+    let access = daemon.access.clone();
+    let ended: Ended = match caller {
+        // They always may, and nobody has to wake up to find that out.
+        Caller::Socket | Caller::Simulated => Box::pin(std::future::pending()),
+        _ => Box::pin(async move { access.ended(&caller).await }),
+    };
     let listener = Listener { daemon, box_name, latest, is_new: true, ended, _place: place };
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")];
     // nginx hands the events on at once.
@@ -73,10 +78,7 @@ fn no_place() -> Response {
     ([(RETRY_AFTER, NO_PLACE_RETRY)], Refusal(StatusCode::SERVICE_UNAVAILABLE, hint)).into_response()
 }
 
-/// Waits until the caller may no longer see what the stream shows.
-async fn ended(access: Access, caller: Caller) {
-    access.ended(&caller).await;
-}
+type Ended = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Somebody who listens.
 struct Listener {
@@ -84,7 +86,8 @@ struct Listener {
     box_name: BoxName,
     latest: watch::Receiver<Option<Arc<Frame>>>,
     is_new: bool,
-    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Done when the caller may no longer see what there is to see.
+    ended: Ended,
     _place: Option<OwnedSemaphorePermit>,
 }
 

@@ -47,12 +47,9 @@ use crate::runtime::supervisor::progress;
 
 /// Serves until the phase changes, and says in `page` where.
 pub fn run(daemon: &Daemon, page: &watch::Sender<Page>, phase: &mut watch::Receiver<Phase>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .on_thread_unpark(progress)
-        .build();
-    let runtime = match runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().max_blocking_threads(BLOCKING_THREADS).on_thread_unpark(progress);
+    let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(problem) => return error!("the page cannot be served: {problem}"),
     };
@@ -75,6 +72,8 @@ struct Server<'a> {
     listening: Option<Listening>,
     connections: JoinSet<()>,
     trouble: Option<Trouble>,
+    /// What was said of the certificate last.
+    warned: Vec<String>,
     /// When everything is looked at again, whatever happens.
     look_at: Instant,
 }
@@ -107,7 +106,17 @@ impl<'a> Server<'a> {
         let app = catching(protect(router(daemon.clone()), daemon.access.clone()));
         let shared = Shared { app, long };
         let (places, connections) = (Places::default(), JoinSet::new());
-        Self { daemon, shared, page, places, listening: None, connections, trouble: None, look_at: Instant::now() }
+        Self {
+            daemon,
+            shared,
+            page,
+            places,
+            listening: None,
+            connections,
+            trouble: None,
+            warned: Vec::new(),
+            look_at: Instant::now(),
+        }
     }
 
     async fn work(mut self) {
@@ -188,13 +197,12 @@ impl<'a> Server<'a> {
         Ok(())
     }
 
-    fn load_tls(&self, port: &Port) -> Result<Option<Tls>, String> {
+    fn load_tls(&mut self, port: &Port) -> Result<Option<Tls>, String> {
         let Some(files) = &port.tls else { return Ok(None) };
         let wall = self.daemon.clocks.read().wall.map(|wall| Duration::from_secs_f64(wall.seconds().max(0.0)));
         let loaded = files.load(wall.map(UnixTime::since_unix_epoch))?;
-        let known = self.listening.as_ref().and_then(|listening| listening.tls.as_ref());
-        let is_new = |text: &&String| !known.is_some_and(|known| known.warnings.contains(text));
-        loaded.warnings.iter().filter(is_new).for_each(|text| warn!("{text}"));
+        loaded.warnings.iter().filter(|text| !self.warned.contains(text)).for_each(|text| warn!("{text}"));
+        self.warned.clone_from(&loaded.warnings);
         Ok(Some(Tls { config: loaded.config, chain: loaded.chain, warnings: loaded.warnings }))
     }
 

@@ -28,8 +28,9 @@ static PROBING: Semaphore = Semaphore::const_new(1);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Trial {
     /// As in `POST /api/config`; without them what is set now is tried.
-    #[schema(schema_with = dto::new_values)]
-    changes: Option<Given>,
+    #[serde(default)]
+    #[schema(schema_with = dto::new_values, required = false)]
+    changes: Given,
 }
 
 /// Looks whether each backend is reachable, knows us and lets us write, as if these changes were saved. Stores nothing, here or there.
@@ -43,7 +44,7 @@ pub(crate) struct Trial {
         (status = 503, description = "The settings are not known now", body = dto::Refused)))]
 pub(crate) async fn test(State(daemon): State<Daemon>, body: Sent) -> Response {
     let given = body.object(ALLOWED_CHANGES).map_err(Refused::whole);
-    let given = given.map(|Trial { changes }| changes.unwrap_or_default());
+    let given = given.map(|Trial { changes }| changes);
     let changes = match given.and_then(|given| changes(&daemon.settings, given)) {
         Ok(changes) => changes,
         Err(refused) => return refused.into_response(),

@@ -182,13 +182,13 @@ impl Answer {
     }
 }
 
-/// Where the log says the page is.
+/// The page's port, as the log says it, on the loopback.
 fn page_address(daemon: &Daemon) -> SocketAddr {
     let find = || {
         let log = daemon.log();
-        let rest = log.split("the page is at http://").nth(1)?;
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':' | '[' | ']')))?;
-        rest[..end].trim_end_matches('.').parse().ok()
+        let url = log.split("the page is at http://").nth(1)?.split([',', '\n']).next()?.to_owned();
+        let port: u16 = url.rsplit(':').next()?.trim().parse().ok()?;
+        Some(SocketAddr::from(([127, 0, 0, 1], port)))
     };
     wait_until("the page", || find().is_some());
     find().expect("just seen")
