@@ -7,12 +7,12 @@
 // A part of the tests' support is enough here, and printing is the purpose.
 #![allow(dead_code, unused_imports, missing_docs, clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "crowd.rs"]
+mod crowd;
 #[path = "flash.rs"]
 mod flash;
 #[path = "../tests/daemon/page/flood.rs"]
 mod flood;
-#[path = "crowd.rs"]
-mod crowd;
 #[path = "latency.rs"]
 mod latency;
 #[path = "page.rs"]

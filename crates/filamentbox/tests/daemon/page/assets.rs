@@ -1,8 +1,5 @@
 //! The page's files as the real binary serves them. What the page does in a browser is tested elsewhere.
 
-mod history;
-mod stream;
-
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
