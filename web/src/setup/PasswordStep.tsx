@@ -9,11 +9,15 @@ import { refreshSession, useSession } from "../session";
 import { NewPassword, passwordProblem, useNewPassword } from "../settings/NewPassword";
 import { codeIn } from "./steps";
 
-/** Read once: the code does not stay in the address, where it would be seen, kept and shared. */
+/** The code does not stay in the address, where it would be seen, kept and shared. */
 function useCodeFromAddress(): string {
-  const [code] = useState(() => codeIn(location.hash));
+  const [code, setCode] = useState(() => codeIn(location.hash));
   useEffect(() => {
     if (code !== "") history.replaceState(history.state, "", location.pathname + location.search);
+    // The address that `setup-code` prints, opened where this page is open already.
+    const arrived = () => setCode(codeIn(location.hash));
+    addEventListener("hashchange", arrived);
+    return () => removeEventListener("hashchange", arrived);
   }, [code]);
   return code;
 }
@@ -52,7 +56,7 @@ export function PasswordStep({ onNext }: { onNext(): void }) {
           A password is set already. <Link to="/login">Log in</Link> to go on with the setup, or choose a new password here with a code.
         </Banner>
       )}
-      <CodeForm given={given} onDone={onNext} />
+      <CodeForm key={given} given={given} onDone={onNext} />
     </>
   );
 }

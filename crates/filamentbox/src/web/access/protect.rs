@@ -79,16 +79,11 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
         }
         Err(refused) => {
             access.count_refused(&refused, connection);
-            let is_of_changes = matches!(refused.status, StatusCode::FORBIDDEN | StatusCode::UNSUPPORTED_MEDIA_TYPE);
-            match other_methods(request.method(), request.uri().path()).filter(|_| is_of_changes) {
-                Some(methods) => (
-                    [(ALLOW, methods)],
-                    Refused {
-                        status: StatusCode::METHOD_NOT_ALLOWED,
-                        why: "this path does not take this method".to_owned(),
-                    },
-                )
-                    .into_response(),
+            match other_methods(request.method(), request.uri().path()).filter(|_| may_know_why(&refused, &request)) {
+                Some(methods) => {
+                    let why = "this path does not take this method";
+                    ([(ALLOW, methods)], self::refused(StatusCode::METHOD_NOT_ALLOWED, why)).into_response()
+                }
                 None => refused.into_response(),
             }
         }
@@ -101,6 +96,14 @@ async fn guard(State(access): State<Access>, mut request: Request, next: Next) -
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     answer
+}
+
+/// Whether a request without a change's headers is told first that the path has no such method: a program's, as no page sends one without
+/// saying where it is.
+fn may_know_why(refused: &Refused, request: &Request) -> bool {
+    let is_of_changes = matches!(refused.status, StatusCode::FORBIDDEN | StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let headers = request.headers();
+    is_of_changes && !headers.contains_key(ORIGIN) && !headers.contains_key(SEC_FETCH_SITE)
 }
 
 /// What is not a page or a file of one.

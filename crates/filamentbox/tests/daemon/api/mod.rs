@@ -9,28 +9,16 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-use crate::support::{Daemon, PATIENCE, wait_until};
+use crate::page;
+use crate::support::{Daemon, PATIENCE};
 
 /// A daemon with a port, whatever is set through it: what would reach the world or end the port is in its environment, which wins.
 fn start() -> (Daemon, SocketAddr) {
-    let mut daemon = Daemon::new();
-    daemon.set("webui.enabled", "true").set("webui.port", "0").set("alerts.command", "").set("alerts.webhook_url", "");
+    let mut daemon = page::with_page();
+    daemon.set("alerts.command", "").set("alerts.webhook_url", "");
     daemon.start();
-    let address = address(&daemon);
+    let address = page::address(&daemon);
     (daemon, address)
-}
-
-/// Where its port is, as its log says.
-fn address(daemon: &Daemon) -> SocketAddr {
-    let log = daemon.folder().join("log");
-    let mut found = None;
-    wait_until("the port", || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        let after = text.rsplit_once("the page is at http://").map(|(_, after)| after.split_whitespace().next());
-        found = after.flatten().and_then(|address| address.trim_end_matches('/').parse().ok());
-        found.is_some()
-    });
-    found.expect("just found")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

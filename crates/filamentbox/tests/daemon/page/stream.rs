@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use serde_json::Value;
 
+use super::{address, with_page};
 use crate::support::{Daemon, PATIENCE, wait_until};
 
 /// Somebody who listens.
@@ -58,13 +59,6 @@ impl Listener {
     }
 }
 
-/// A daemon with a page.
-fn with_page() -> Daemon {
-    let mut daemon = Daemon::new();
-    daemon.set("webui.enabled", "true").set("webui.port", "0");
-    daemon
-}
-
 /// A box in which nothing happens by itself after the first reading.
 fn quiet() -> Daemon {
     let mut daemon = with_page();
@@ -73,16 +67,6 @@ fn quiet() -> Daemon {
         .set("heating_control.enabled", "false")
         .set("humidity_control.enabled", "true");
     daemon
-}
-
-fn address(daemon: &Daemon) -> SocketAddr {
-    let mut found = None;
-    wait_until("the page's address in the log", || {
-        let log = daemon.log();
-        found = log.split("the page is at http://").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
-        found.is_some()
-    });
-    found.expect("just found")
 }
 
 /// The state without what changes by itself: ages, and counts that go with every sample.
