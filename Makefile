@@ -5,7 +5,7 @@ DEMO_DIR ?= target/demo
 PROFILE ?= quick
 BINARY = target/$(PROFILE)/filamentbox
 
-.PHONY: help build run test soak mutants vm bench check docs clean
+.PHONY: help build run test soak mutants vm browser bench check docs clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -24,6 +24,7 @@ test: ## Everything: installs the real servers that the tests need, then runs al
 	$(MAKE) mutants
 	$(MAKE) soak
 	$(MAKE) vm
+	$(MAKE) browser
 
 soak: ## The long tests only: 12,000 schedules of mishaps, months of work, outages and kill -9 against real servers
 	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_SOAK=1 cargo test --locked --workspace --profile quick -- soak
@@ -36,10 +37,15 @@ vm: ## The program against the kernel's GPIO, I2C and IIO, in a virtual machine 
 	scripts/vm-kernel.sh target/vm || [ $$? -eq 3 ]
 	FILAMENTBOX_REQUIRE_SERVERS=1 FILAMENTBOX_VM=1 cargo test --locked -p filamentbox --profile quick --test vm -- $(ONLY)
 
+browser: build ## The page in Chromium: first run, switching, offline, settings, axe, Lighthouse (pictures: target/screenshots)
+	scripts/install-test-servers.sh
+	FILAMENTBOX_REQUIRE_SERVERS=1 scripts/check-page.sh browser
+
 bench: ## Memory, CPU, wake-ups, bytes written, start-up, size, backlog rate, the page under slow clients; printed, never asserted
 	scripts/install-test-servers.sh
 	cargo build --locked --release --bin filamentbox
 	cargo bench --locked -p filamentbox --bench daemon
+	FILAMENTBOX_BINARY=$(CURDIR)/target/release/filamentbox scripts/check-page.sh bench
 
 check: ## Formatting, lints, dependencies and generated documentation
 	cargo fmt --all --check

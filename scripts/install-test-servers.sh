@@ -16,6 +16,10 @@ command -v faketime >/dev/null || packages+=(faketime)
 command -v pgrep >/dev/null || packages+=(procps)
 command -v strace >/dev/null || packages+=(strace)
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
+# Ubuntu's chromium is a snap, which cannot be driven in a container; its GitHub runners have google-chrome.
+if grep -q '^ID=debian' /etc/os-release 2>/dev/null; then
+  command -v chromium >/dev/null || packages+=(chromium fonts-dejavu-core)
+fi
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 # The virtual machine is an x86-64 one; what its kernel is made of, scripts/vm-kernel.sh fetches.
 if [ "$(uname -m)" = x86_64 ]; then

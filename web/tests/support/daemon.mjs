@@ -2,12 +2,12 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { waitFor } from "./wait.mjs";
 
-export const BINARY = resolve(
-  process.env.FILAMENTBOX_BINARY ?? join(import.meta.dirname ?? ".", "../../../target/quick/filamentbox"),
-);
+export const BINARY =
+  process.env.FILAMENTBOX_BINARY ?? fileURLToPath(new URL("../../../target/quick/filamentbox", import.meta.url));
 
 /** A daemon, stopped with `stop`. */
 export class Daemon {
