@@ -28,7 +28,7 @@ export function Diagnostics() {
           </ul>
         </Banner>
       )}
-      <dl class="facts card">
+      <dl class="diagnostics card">
         <Fact name="Version">{status.version}</Fact>
         <Fact name="Running for">{span(status.uptime + (now - picture.takenAt) / 1000)}</Fact>
         <Fact name="The box's clock">{moment(time, time)}</Fact>

@@ -60,7 +60,7 @@ function Reading() {
   return (
     <>
       <Banner kind="success" title={`It answers${sensor_type ? `: ${sensor_type}` : ""}.`}>
-        <p class="reading number">
+        <p class="first-reading number">
           {temperature(sensor.temperature_c, unit, 1)} · {percent(sensor.humidity, 1)}
         </p>
         <p class="small">Read {age === null ? "just now" : ago(age)}. Breathe on it: the humidity must rise.</p>
