@@ -2,7 +2,7 @@
 //! alone a lease. Nobody waits for this thread, not even the stop.
 //!
 //! It goes by the settings at any time. On any error the last good port goes on, where there was one, and the error is said once; it is tried
-//! again until it works. Every limit is in [`limits`].
+//! again until it works. Every limit is in `limits`.
 //!
 //! Not here: who may do what (`super::access`), and what is answered (`super::routes`).
 
