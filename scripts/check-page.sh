@@ -15,7 +15,7 @@ browser | bench)
   fi
   export CHROMIUM
   cd tests
-  if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then npm ci --ignore-scripts --no-progress --no-audit --no-fund; fi
+  if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then npm ci --ignore-scripts --legacy-peer-deps --no-progress --no-audit --no-fund; fi
   if [ "$1" = bench ]; then node bench.mjs; else npm run --silent test; fi
   ;;
 *)
