@@ -40,30 +40,25 @@ pub struct Origin {
 impl Authority {
     /// From the text of a `Host`.
     pub fn parse(text: &str) -> Option<Self> {
-        let (host, port) = match text.strip_prefix('[') {
+        // What follows the host is nothing, or a colon and a port.
+        let (host, tail) = match text.strip_prefix('[') {
             Some(rest) => {
-                let (address, rest) = rest.split_once(']')?;
+                let (address, tail) = rest.split_once(']')?;
                 let address: Ipv6Addr = address.parse().ok()?;
-                (Host::Address(IpAddr::V6(address).to_canonical()), rest.strip_prefix(':').or(none_if_empty(rest)?))
+                (Host::Address(IpAddr::V6(address).to_canonical()), tail)
             }
-            None => match text.split_once(':') {
-                Some((name, port)) => (name_or_address(name)?, Some(port)),
-                None => (name_or_address(text)?, None),
-            },
+            None => {
+                let (name, tail) = text.split_at(text.find(':').unwrap_or(text.len()));
+                (name_or_address(name)?, tail)
+            }
         };
-        let port = match port {
+        let port = match tail.strip_prefix(':') {
             Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => Some(digits.parse().ok()?),
-            Some(_) => return None,
-            None => None,
+            None if tail.is_empty() => None,
+            _ => return None,
         };
         Some(Self { host, port })
     }
-}
-
-/// After an address in brackets comes a port or nothing.
-#[allow(clippy::option_option)]
-fn none_if_empty(rest: &str) -> Option<Option<&str>> {
-    (rest.is_empty() || rest.starts_with(':')).then_some(None)
 }
 
 fn name_or_address(text: &str) -> Option<Host> {
