@@ -2,7 +2,7 @@
 
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { problemText, request, sentence } from "../api";
-import { Banner } from "../components/banner";
+import { NotRead } from "../components/banner";
 import { Button } from "../components/button";
 import { Icon } from "../components/icons";
 import { useLive } from "../live";
@@ -33,14 +33,7 @@ export default function Events() {
     <>
       <h1>Events</h1>
       <FilterForm filter={filter} setFilter={setFilter} />
-      {problem !== null && (
-        <Banner kind="warning" role="alert" title="The events could not be read.">
-          <p>{problem}</p>
-          <div>
-            <Button onClick={again}>Try again</Button>
-          </div>
-        </Banner>
-      )}
+      <NotRead title="The events could not be read." problem={problem} again={again} />
       <p class="quiet small" role="status">
         {events === null ? "Loading…" : countWords(shown.length, events.length, isFiltered, hasMore)}
         {isFiltered && shown.length === 0 && events !== null && (

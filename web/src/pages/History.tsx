@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { boxTime } from "../clock";
-import { Banner } from "../components/banner";
+import { NotRead } from "../components/banner";
 import { Button } from "../components/button";
 import { useLive } from "../live";
 import type { Picture } from "../live";
@@ -50,14 +50,7 @@ export default function History() {
       <h1>History</h1>
       <Choices view={view} setView={setView} />
       <QuantityChoice fields={fields} />
-      {problem !== null && (
-        <Banner kind="warning" role="alert" title="The history could not be read.">
-          <p>{problem}</p>
-          <div>
-            <Button onClick={again}>Try again</Button>
-          </div>
-        </Banner>
-      )}
+      <NotRead title="The history could not be read." problem={problem} again={again} />
       <section class="card history" aria-busy={isLoading}>
         <Zoom view={view} {...change} />
         {isEmpty && <p class="empty">{emptyWords(picture, view, history.note ?? null)}</p>}
